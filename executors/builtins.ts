@@ -1,0 +1,5 @@
+import type { ExecutorPlugin } from '../portlayer/plugin/executor.js';
+import { processExecutor } from './process/plugin.js';
+
+/** The executors that come with the port layer. */
+export const builtinExecutors = [processExecutor] as const satisfies readonly ExecutorPlugin<never>[];

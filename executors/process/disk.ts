@@ -1,0 +1,89 @@
+import { findMonitor } from '../../portlayer/environments/monitor/monitor-process.js';
+import { PortLayerError } from '../../portlayer/errors/port-layer-error.js';
+import type { DiskLayers } from '../../portlayer/plugin/executor.js';
+import type { Place } from './place.js';
+import { foldLayers, missingLayer } from './writable-layer.js';
+
+/**
+ * Freezing and keeping writable layers. A writable layer is frozen by one rename, which also says of what kind it is:
+ * differences go to `layers/`, full trees to `trees/`. Only of a container that still lives (frozen by the caller) is
+ * it copied: a mounted overlay goes on writing into its directory wherever that is renamed to.
+ */
+export function createDisk(place: Place): DiskLayers {
+  const { host, layout } = place;
+  const files = host.files;
+
+  async function find(layer: string): Promise<{ path: string; full: boolean } | undefined> {
+    if (await files.exists(layout.layer(layer))) return { path: layout.layer(layer), full: false };
+    if (await files.exists(layout.tree(layer))) return { path: layout.tree(layer), full: true };
+    return undefined;
+  }
+
+  async function findOrThrow(layer: string): Promise<{ path: string; full: boolean }> {
+    const found = await find(layer);
+    if (found) return found;
+    throw missingLayer(layer);
+  }
+
+  return {
+    async freeze(uid, layer) {
+      const paths = layout.container(uid);
+      if (await find(layer)) return;
+      const full = await files.exists(paths.tree);
+      const from = full ? paths.tree : paths.upper;
+      const to = full ? layout.tree(layer) : layout.layer(layer);
+      if (!(await files.exists(from))) {
+        throw new PortLayerError('NOT_FOUND', `The container ${uid} has no writable layer.`, {
+          remedy: 'Start the container first.',
+          facts: { uid },
+        });
+      }
+      if ((await findMonitor(host, paths.directory)) === undefined) return files.rename(from, to);
+      const partial = `${full ? layout.trees : layout.layers}/.partial-${layer}`;
+      await files.remove(partial);
+      await files.copyTree(from, partial, 'auto');
+      await files.rename(partial, to);
+    },
+    async discard(uid) {
+      const paths = layout.container(uid);
+      for (const path of [paths.upper, paths.tree]) {
+        if (!(await files.exists(path))) continue;
+        const doomed = `${path}.doomed`; // Out of sight in one step: half of it must not be taken for the layer.
+        await files.remove(doomed);
+        await files.rename(path, doomed);
+        await files.remove(doomed);
+      }
+      await files.remove(paths.work);
+    },
+    async describe(layer, signal) {
+      return files.digestTree((await findOrThrow(layer)).path, signal);
+    },
+    async sync(layer, signal) {
+      await files.syncTree((await findOrThrow(layer)).path, signal);
+    },
+    async fold(layers, into, signal) {
+      if (await find(into)) return;
+      const found = await Promise.all(layers.map(findOrThrow));
+      const base = found.findLastIndex(layer => layer.full);
+      const used = found.slice(Math.max(base, 0)).map(layer => layer.path);
+      const partial = `${base >= 0 ? layout.trees : layout.layers}/.partial-${into}`;
+      await files.remove(partial);
+      await foldLayers(host, used, partial, base >= 0, signal);
+      await files.rename(partial, base >= 0 ? layout.tree(into) : layout.layer(into));
+    },
+    async remove(layer) {
+      const found = await find(layer);
+      if (!found) return;
+      // Out of sight in one step, so that half a layer is never taken for one.
+      const doomed = `${found.full ? layout.trees : layout.layers}/.doomed-${layer}`;
+      await files.remove(doomed);
+      await files.rename(found.path, doomed);
+      await files.remove(doomed);
+    },
+    async list() {
+      const entries = await Promise.all([files.list(layout.layers), files.list(layout.trees)]);
+      const names = entries.flat().map(entry => entry.name);
+      return names.filter(name => !name.startsWith('.')).sort();
+    },
+  };
+}

@@ -1,0 +1,111 @@
+import { repeatFingerprint } from '../../portlayer/environments/fingerprint/repeat-fingerprint.js';
+import { readExitFile } from '../../portlayer/environments/monitor/exit-result.js';
+import { findMonitor } from '../../portlayer/environments/monitor/monitor-process.js';
+import { readLog } from '../../portlayer/environments/monitor/read-log.js';
+import { taskHandles } from '../../portlayer/environments/process/caught-signals.js';
+import type { ExitResult } from '../../portlayer/model/container-record.js';
+import type { Executor } from '../../portlayer/plugin/executor.js';
+import { createBind } from './bind.js';
+import { checkSpec } from './check-spec.js';
+import { createContainers } from './containers.js';
+import { createDisk } from './disk.js';
+import { killContainer, stopContainer } from './ending.js';
+import { createExec } from './exec.js';
+import { fingerprintPlace } from './fingerprint.js';
+import { directoryOf, makeHandle } from './handle.js';
+import type { Place } from './place.js';
+import { startContainer } from './start.js';
+
+const refreshMs = 60_000;
+const SIGKILL = 9;
+
+/** The executor `process` on one host. Holds connections only; what runs outlives it. */
+export function createProcessExecutor(place: Place): Executor {
+  const containers = createContainers(place);
+  const { host } = place;
+  const exec =
+    place.namespaces.kinds.has('pid') && place.nsenter
+      ? createExec(place, containers, place.nsenter)
+      : undefined;
+
+  async function exitOf(uid: string, exit: ExitResult): Promise<ExitResult> {
+    const oomKilled = exit.signal === SIGKILL && (await containers.group(uid).oomKills()) > 0;
+    return oomKilled ? { ...exit, oomKilled } : exit;
+  }
+
+  return {
+    name: 'process',
+    capabilities: ['run', 'writable-layer', 'bind', ...(exec ? ['exec'] : [])],
+    fingerprint: signal => repeatFingerprint(async () => fingerprintPlace(place), refreshMs, signal),
+    check: spec => checkSpec(place, spec),
+    handleFor: uid => makeHandle(containers.paths(uid).directory),
+    async start(request, signal) {
+      signal.throwIfAborted();
+      await startContainer(place, containers, request, signal);
+      return makeHandle(containers.paths(request.uid).directory);
+    },
+    async recover(uid, handle) {
+      directoryOf(handle);
+      const { directory } = containers.paths(uid);
+      if ((await findMonitor(host, directory)) !== undefined) return 'running';
+      return (await readExitFile(host, directory)) ? 'exited' : 'gone';
+    },
+    async settle(uid) {
+      containers.forget(uid);
+      await host.files.remove(`${containers.paths(uid).directory}/exit`);
+    },
+    async wait(uid, signal) {
+      return exitOf(uid, await abortable(containers.client(uid).ended, signal));
+    },
+    async signal(uid, signal) {
+      const client = await containers.known(uid);
+      await (signal === SIGKILL ? killContainer(place, containers, uid) : client.signal(signal));
+    },
+    async handles(uid, signal) {
+      const client = await containers.known(uid);
+      return taskHandles(host, await client.init(), signal);
+    },
+    stop: (uid, graceMs) => stopContainer(place, containers, uid, graceMs),
+    async destroy(uid) {
+      if (await containers.exists(uid)) await killContainer(place, containers, uid);
+      containers.forget(uid);
+      await containers.group(uid).remove();
+      await host.files.remove(containers.paths(uid).directory);
+    },
+    async link(uid, signal) {
+      const client = await containers.known(uid);
+      await client.ready(signal);
+      return client.link(signal);
+    },
+    async *logs(uid, options, signal) {
+      await containers.known(uid);
+      const { directory } = containers.paths(uid);
+      const isOver = async () => (await findMonitor(host, directory)) === undefined;
+      yield* readLog(host, directory, options, isOver, signal);
+    },
+    disk: createDisk(place),
+    async list() {
+      return (await host.files.list(place.layout.containers)).map(entry => entry.name);
+    },
+    bind: createBind(place, containers),
+    ...(exec ? { exec } : {}),
+    async [Symbol.asyncDispose]() {
+      containers.close();
+    },
+  };
+}
+
+/** What `promise` resolves to; rejects with the signal's reason if that aborts first. */
+async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  let abort: () => void = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}

@@ -1,0 +1,12 @@
+#ifndef PORTLAYER_COMMANDS_H
+#define PORTLAYER_COMMANDS_H
+
+/* The sub-commands of the one binary. argv[0] is the sub-command's own name; the result is the exit code. */
+int monitor_command(int argc, char **argv);
+int init_command(int argc, char **argv);
+int tool_command(int argc, char **argv);
+int fold_command(int argc, char **argv);
+int stage_command(int argc, char **argv);
+int netns_command(int argc, char **argv);
+
+#endif

@@ -1,0 +1,187 @@
+#ifndef PORTLAYER_INIT_H
+#define PORTLAYER_INIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "line.h"
+#include "protocol.h"
+
+/* The modified init: what it was asked to do, and the parts it is made of. Nothing is allocated while it runs. */
+
+#define OPERATIONS_MAX 256
+
+/* One set-up operation, as given: `--bind SRC DST` is {"--bind", {SRC, DST}}. */
+struct operation {
+	const char *name;
+	char *const *arguments;
+};
+
+struct init_options {
+	const char *relay, *relay_early, *socket, *cwd, *hostname;
+	long long uid, gid; /* -1: as they are */
+	bool wait_all, drop_capabilities;
+	int checkpoint_exit;
+	struct operation operations[OPERATIONS_MAX];
+	size_t operation_count;
+	char **argv;
+};
+
+/* --- init_options.c --- */
+
+/* Reads the command line; NULL, or what is wrong with it. */
+const char *init_options_parse(int argc, char **argv, struct init_options *options);
+
+/* --- setup.c --- */
+
+struct setup_failure {
+	const char *what; /* `mount`, `mkdir`, … as in a FAILED line */
+	int number;       /* errno */
+	char text[256];
+};
+
+/* How many arguments a set-up option takes; -1 where there is no such option. */
+int setup_arguments(const char *name);
+/* Carries the operations out in their order. */
+bool setup_run(const struct init_options *options, struct setup_failure *failure);
+
+/* --- task.c --- */
+
+/* Starts the task. Its pid, or -1 with the reason. */
+pid_t task_start(const struct init_options *options, struct setup_failure *failure);
+
+/* --- capabilities.c --- */
+
+/* Gives up all but docker's default capabilities: the bounding set, to be done while CAP_SETPCAP is held. */
+bool capabilities_bound(void);
+/* The sets of this process, and no new privileges by executing; after the change of user. */
+bool capabilities_drop(void);
+
+/* --- relay.c: one line up, one line down, over a connection of its own --- */
+
+enum relay_state { RELAY_IDLE, RELAY_SENDING, RELAY_WAITING, RELAY_DONE, RELAY_FAILED };
+
+struct relay {
+	const char *path;
+	enum relay_state state;
+	int fd; /* open only while something is being said: a dump must find no connection */
+	int64_t deadline;
+	char out[LINE_BYTES], in[LINE_BYTES];
+	size_t out_length, out_sent, in_length;
+};
+
+void relay_start(struct relay *relay, const char *text, size_t length, int64_t now);
+/* Goes on with what is under way, as far as it goes without blocking. */
+void relay_step(struct relay *relay, int64_t now);
+/* Says one line and waits for the reply: only before the task runs and after it ended. False where there was none. */
+bool relay_say(const char *path, const struct line_writer *line, struct line *reply);
+
+/* --- identity.c --- */
+
+struct identity {
+	char incarnation[17];
+};
+
+/* Draws a new incarnation; `salt` tells copies of one machine apart whose random pools are alike. */
+void identity_draw(struct identity *identity, const char *salt);
+/* Takes on what a `restored` answer says; the parts that could not be, joined by `+`, in `missed`. */
+void identity_apply(const struct line *answer, char *missed, size_t missed_size);
+
+/* --- askers.c --- */
+
+enum asker_kind { ASKER_NONE, ASKER_SIGNAL, ASKER_SOCKET_READING, ASKER_SOCKET_WAITING };
+
+struct asker {
+	enum asker_kind kind;
+	pid_t pid;
+	int fd;
+	int64_t deadline;
+	size_t length;
+	char text[LINE_BYTES];
+};
+
+/* What one asker is told. NULL where there is nothing to tell. */
+struct answer {
+	const char *result; /* `id`, `restored`, `exit`, `error` */
+	const char *crid, *reason;
+	int value, code;
+};
+
+/* As many as may wait, and as many again that have connected and not yet said what they want. */
+#define ASKER_PLACES (2 * ASKERS_MAX)
+
+struct askers {
+	struct asker table[ASKER_PLACES];
+};
+
+/* A free place for one who waits, or only reads yet; NULL when ASKERS_MAX do so. */
+struct asker *askers_place(struct askers *askers, bool reading);
+/* Whether one more may wait. */
+bool askers_room(const struct askers *askers);
+void asker_answer(struct asker *asker, const struct answer *answer);
+void asker_refuse(struct asker *asker, const char *reason);
+/* Answers everyone who waits for the trigger. */
+void askers_answer_all(struct askers *askers, const struct answer *answer);
+/* Drops who was silent and refuses whose time is up; the next deadline, or -1. */
+int64_t askers_expire(struct askers *askers, int64_t now);
+
+/* --- trigger.c: the one trigger under way --- */
+
+struct trigger {
+	bool active, sent;
+	long long seq;
+	int64_t deadline; /* after it, a new asker begins a new trigger */
+	char mechanism[33];
+	struct line_writer line;
+};
+
+/* --- the init as a whole (init.c, init_loop.c) --- */
+
+struct init {
+	struct init_options options;
+	struct identity identity;
+	struct askers askers;
+	struct trigger trigger;
+	struct relay relay;
+	/* What is to be said, in the order in which it is said. */
+	bool say_started, say_ready, doorbell;
+	enum { SAYING_NOTHING, SAYING_STARTED, SAYING_READY, SAYING_TRIGGER, SAYING_FETCH } saying;
+	int64_t first_try, next_try; /* of what cannot be said at once; -1 */
+	struct line_writer ready;
+	int listener, signals;
+	pid_t task, parent;
+	bool alone; /* PID 1 of its own pid namespace */
+	bool task_ended;
+	int task_status, orphan_status; /* waitpid()'s */
+};
+
+/* Takes one asker in: it joins the trigger under way, or begins one, or is refused. `line` is NULL for a signal. */
+void trigger_ask(struct init *init, struct asker *asker, const char *from, const char *mechanism, int64_t limit_ms,
+		 const struct line *labels, int64_t now);
+/* Takes an ANSWER line that was fetched. */
+void trigger_answered(struct init *init, const struct line *answer);
+void trigger_failed(struct init *init, const char *reason);
+
+/* --- conversation.c: what the init says to its monitor, one thing at a time --- */
+
+void conversation_step(struct init *init, int64_t now);
+int64_t conversation_next(const struct init *init);
+
+/* --- ask_socket.c --- */
+
+void ask_socket_accept(struct init *init, int64_t now);
+void ask_socket_ready(struct init *init, struct asker *asker, int64_t now);
+
+/* --- ask_signal.c --- */
+
+struct signalfd_siginfo;
+void ask_signal(struct init *init, const struct signalfd_siginfo *info, int64_t now);
+
+/* --- init_loop.c --- */
+
+/* Runs until the task (or, where asked, everything) has ended. */
+void init_loop(struct init *init);
+
+#endif

@@ -1,0 +1,126 @@
+/* The life of PID 1: reap, forward, take askers in, talk to the monitor. One poll(), nothing blocks. */
+#include "init.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "process_tree.h"
+
+#define FREEZE_PASSES 100
+
+/* From outside the container: no visible pid, or, where there is no pid namespace, the process that started us. */
+static bool from_outside(const struct init *init, const struct signalfd_siginfo *info)
+{
+	return info->ssi_pid == 0 || (!init->alone && (pid_t)info->ssi_pid == init->parent);
+}
+
+static void stop_one(pid_t pid, char state, void *context)
+{
+	if (strchr("TtZX", state) == NULL) {
+		kill(pid, SIGSTOP);
+		++*(int *)context;
+	}
+}
+
+static void continue_one(pid_t pid, char state, void *context)
+{
+	(void)state;
+	(void)context;
+	kill(pid, SIGCONT);
+}
+
+static void freeze(const struct init *init, bool stop)
+{
+	if (init->alone) {
+		kill(-1, stop ? SIGSTOP : SIGCONT);
+		return;
+	}
+	if (!stop) {
+		process_tree_visit(getpid(), continue_one, NULL);
+		return;
+	}
+	/* Again until nothing new shows up: what is not stopped yet may have forked. */
+	for (int pass = 0, stopped = 1; stopped > 0 && pass < FREEZE_PASSES; pass++) {
+		stopped = 0;
+		process_tree_visit(getpid(), stop_one, &stopped);
+	}
+}
+
+static void reap(struct init *init)
+{
+	int status;
+	pid_t pid;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == init->task) {
+			init->task_ended = true;
+			init->task_status = status;
+		} else if (status != 0) {
+			init->orphan_status = status;
+		}
+	}
+}
+
+static void take_signal(struct init *init, const struct signalfd_siginfo *info, int64_t now)
+{
+	int number = (int)info->ssi_signo;
+	if (number == SIGCHLD)
+		reap(init);
+	else if (number == SIGNAL_ASK)
+		ask_signal(init, info, now);
+	else if (!from_outside(init, info))
+		return; /* the protection that the kernel gives PID 1, against its own tasks */
+	else if (number == SIGNAL_DOORBELL)
+		init->doorbell = true;
+	else if (number == SIGNAL_FREEZE)
+		freeze(init, info->ssi_int == 1);
+	else if (number != SIGNAL_ANSWER && !init->task_ended && kill(-init->task, number) != 0)
+		kill(init->task, number);
+}
+
+static bool over(const struct init *init)
+{
+	if (!init->task_ended)
+		return false;
+	if (!init->options.wait_all)
+		return true;
+	siginfo_t info;
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 && errno == ECHILD;
+}
+
+void init_loop(struct init *init)
+{
+	while (!over(init)) {
+		int64_t now = clock_ms();
+		conversation_step(init, now);
+		int64_t next = clock_earlier(askers_expire(&init->askers, now), conversation_next(init));
+
+		struct pollfd fds[3 + ASKER_PLACES];
+		fds[0] = (struct pollfd){init->signals, POLLIN, 0};
+		fds[1] = (struct pollfd){init->listener, POLLIN, 0};
+		fds[2] = (struct pollfd){init->relay.fd, init->relay.state == RELAY_SENDING ? POLLOUT : POLLIN, 0};
+		for (size_t i = 0; i < ASKER_PLACES; i++) {
+			const struct asker *asker = &init->askers.table[i];
+			bool socket = asker->kind == ASKER_SOCKET_READING || asker->kind == ASKER_SOCKET_WAITING;
+			fds[3 + i] = (struct pollfd){socket ? asker->fd : -1, POLLIN, 0};
+		}
+		if (poll(fds, 3 + ASKER_PLACES, clock_timeout(next, now)) <= 0)
+			continue;
+
+		now = clock_ms();
+		for (size_t i = 0; i < ASKER_PLACES; i++)
+			if (fds[3 + i].revents != 0)
+				ask_socket_ready(init, &init->askers.table[i], now);
+		if (fds[1].revents != 0)
+			ask_socket_accept(init, now);
+		struct signalfd_siginfo info;
+		if (fds[0].revents != 0)
+			while (read(init->signals, &info, sizeof info) == sizeof info)
+				take_signal(init, &info, now);
+	}
+}

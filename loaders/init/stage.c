@@ -1,0 +1,55 @@
+/*
+ * `portlayer-init stage`: set-up operations in a mount namespace of its own, then a command in it. What it mounts is
+ * seen by that command and its children only, and is gone with them, however they end: nothing is left to sweep.
+ */
+#include "init.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commands.h"
+
+static int stage_fail(const struct init_options *options, struct setup_failure *failure, int code)
+{
+	struct identity nobody;
+	struct line_writer line;
+	static struct line reply;
+	fprintf(stderr, "portlayer-init stage: %s\n", failure->text);
+	if (options->relay_early == NULL)
+		return code;
+	identity_draw(&nobody, NULL);
+	line_begin(&line, "FAILED");
+	line_add_number(&line, "v", 1);
+	line_add(&line, "inc", nobody.incarnation);
+	line_add(&line, "what", failure->what);
+	line_add_number(&line, "errno", failure->number);
+	line_add(&line, "text", failure->text);
+	line_end(&line, GUEST_BYTES);
+	relay_say(options->relay_early, &line, &reply);
+	return code;
+}
+
+int stage_command(int argc, char **argv)
+{
+	static struct init_options options;
+	struct setup_failure failure;
+	const char *problem = init_options_parse(argc, argv, &options);
+	if (problem != NULL) {
+		fprintf(stderr, "portlayer-init stage: %s\nusage: portlayer-init stage [--relay-early P] [set-up operations] -- COMMAND...\n", problem);
+		return EXIT_USAGE;
+	}
+	if (unshare(CLONE_NEWNS) != 0) {
+		failure = (struct setup_failure){.what = "mount", .number = errno};
+		snprintf(failure.text, sizeof failure.text, "a mount namespace: %s", strerror(errno));
+		return stage_fail(&options, &failure, EXIT_SETUP);
+	}
+	if (!setup_run(&options, &failure))
+		return stage_fail(&options, &failure, EXIT_SETUP);
+	execvp(options.argv[0], options.argv);
+	failure = (struct setup_failure){.what = "exec", .number = errno};
+	snprintf(failure.text, sizeof failure.text, "exec %.160s: %s", options.argv[0], strerror(errno));
+	return stage_fail(&options, &failure, errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
+}

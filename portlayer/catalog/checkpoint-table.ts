@@ -1,0 +1,115 @@
+import type Database from 'better-sqlite3';
+import type { CheckpointRecord } from '../model/checkpoint-record.js';
+import type { Catalog, CheckpointQuery } from './catalog.js';
+import { Conditions } from './conditions.js';
+import { ownerTables } from './owner-tables.js';
+
+type CheckpointMethods =
+  | 'checkpoint'
+  | 'checkpointByReference'
+  | 'checkpointsByPrefix'
+  | 'putCheckpoint'
+  | 'dropCheckpoint'
+  | 'checkpoints'
+  | 'crids'
+  | 'nextOrdinal'
+  | 'layerIsUsed';
+
+interface Row {
+  readonly record: string;
+  readonly crid: string;
+}
+
+/** The checkpoints' part of the catalog. */
+export function checkpointTable(db: Database.Database): Pick<Catalog, CheckpointMethods> {
+  const byCrid = db.prepare<[string], Row>('SELECT * FROM checkpoints WHERE crid = ?');
+  const byReference = db.prepare<[string], Row>('SELECT * FROM checkpoints WHERE published = ?');
+  const byPrefix = db.prepare<[string, string], Row>(
+    'SELECT * FROM checkpoints WHERE crid >= ? AND crid < ? ORDER BY crid LIMIT 2',
+  );
+  const put = db.prepare(
+    'INSERT INTO checkpoints VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (crid) DO UPDATE SET ' +
+      'state = excluded.state, parent = excluded.parent, published = excluded.published, record = excluded.record',
+  );
+  const drop = db.prepare('DELETE FROM checkpoints WHERE crid = ?');
+  const used = db.prepare<[string], { n: number }>('SELECT 1 AS n FROM layers WHERE layer = ? LIMIT 1');
+  const ordinal = db.prepare<[], { value: number }>(
+    "UPDATE counters SET value = value + 1 WHERE name = 'ordinal' RETURNING value",
+  );
+  const owned = ownerTables(db);
+  return {
+    checkpoint: crid => parse(byCrid.get(crid)),
+    checkpointByReference: reference => parse(byReference.get(reference)),
+    // '~' sorts after every character of a ULID.
+    checkpointsByPrefix: prefix => byPrefix.all(prefix, `${prefix}~`).map(row => parse(row)!),
+    putCheckpoint(record) {
+      put.run(
+        record.crid,
+        record.state,
+        record.mechanism,
+        record.level,
+        record.container,
+        record.containerUid,
+        record.parent ?? null,
+        record.published ?? null,
+        JSON.stringify(record),
+      );
+      owned.setLabels(record.crid, record.labels);
+      const gone = record.state === 'removed' || record.state === 'failed';
+      owned.setLayers(record.crid, gone ? [] : (record.image?.layers ?? []));
+    },
+    dropCheckpoint(crid) {
+      drop.run(crid);
+      owned.clear(crid);
+    },
+    checkpoints(query) {
+      const where = conditions(query);
+      const rows = db
+        .prepare<unknown[], Row>(
+          `SELECT crid, record FROM checkpoints ${where.sql} ORDER BY crid DESC LIMIT ?`,
+        )
+        .all(...where.values, query.limit + 1);
+      const page = rows.slice(0, query.limit);
+      const last = page.at(-1);
+      return {
+        items: page.map(row => parse(row)!),
+        ...(rows.length > query.limit && last ? { next: last.crid } : {}),
+      };
+    },
+    crids(states) {
+      const where = new Conditions();
+      where.isOneOf('state', states);
+      return db
+        .prepare<unknown[], Row>(`SELECT crid FROM checkpoints ${where.sql} ORDER BY crid`)
+        .all(...where.values)
+        .map(row => row.crid);
+    },
+    nextOrdinal: () => ordinal.get()!.value,
+    layerIsUsed: layer => used.get(layer) !== undefined,
+  };
+}
+
+function conditions(query: CheckpointQuery): Conditions {
+  const where = new Conditions();
+  // The unary plus keeps SQLite from the state's index: nearly every row has the same state.
+  where.isOneOf('+state', query.states);
+  if (query.after !== undefined) where.add('crid < ?', query.after);
+  if (query.level !== undefined) where.add('level = ?', query.level);
+  if (query.mechanism !== undefined) where.add('+mechanism = ?', query.mechanism);
+  if (query.container !== undefined) where.add('container = ?', query.container);
+  if (query.containerUid !== undefined) where.add('container_uid = ?', query.containerUid);
+  if (query.parent !== undefined) where.add('parent = ?', query.parent);
+  if (query.published) where.add('published IS NOT NULL');
+  for (const [key, value] of Object.entries(query.labels ?? {})) {
+    const any = value === '';
+    where.add(
+      `crid IN (SELECT owner FROM labels WHERE key = ?${any ? '' : ' AND value = ?'})`,
+      ...(any ? [key] : [key, value]),
+    );
+  }
+  return where;
+}
+
+function parse(row: { record: string } | undefined): CheckpointRecord | undefined {
+  return row && (JSON.parse(row.record) as CheckpointRecord);
+}

@@ -1,0 +1,28 @@
+import { Command } from 'commander';
+import type { VerbContext } from '../../verb.js';
+import { commitVerb } from './commit.js';
+import { createVerb } from './create.js';
+import { inspectVerb } from './inspect.js';
+import { lsVerb } from './ls.js';
+import { publishVerb } from './publish.js';
+import { rmVerb } from './rm.js';
+import { treeVerb } from './tree.js';
+import { unpublishVerb } from './unpublish.js';
+
+/** `checkpoint`: the verbs on checkpoints. */
+export function checkpointVerbs(context: VerbContext): Command {
+  const group = new Command('checkpoint').description('Create, list, publish and remove checkpoints.');
+  for (const make of [
+    createVerb,
+    lsVerb,
+    treeVerb,
+    inspectVerb,
+    publishVerb,
+    unpublishVerb,
+    rmVerb,
+    commitVerb,
+  ]) {
+    group.addCommand(make(context));
+  }
+  return group;
+}

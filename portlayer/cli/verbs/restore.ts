@@ -1,0 +1,30 @@
+import type { Command } from 'commander';
+import type { RestoreOptions } from '../../client/client.js';
+import { collectLabel } from '../values.js';
+import { doing, newVerb, type VerbContext } from '../verb.js';
+
+/** What `restore` takes. */
+interface Options {
+  readonly name?: string;
+  readonly inPlace?: boolean;
+  readonly label?: Record<string, string>;
+}
+
+/** `restore`: one container from a checkpoint. */
+export function restoreVerb(context: VerbContext): Command {
+  const command = newVerb('restore', 'Make a container from a checkpoint.')
+    .argument('<checkpoint>', 'its id, 8 or more characters of it, or name:tag')
+    .option('--name <name>', "the container's; default: one is made")
+    .option('--in-place', 'the exited container that it was taken of runs on from it')
+    .option('-l, --label <key=value>', 'can be repeated', collectLabel);
+  return doing(context, command, (checkpoint: string, { name, inPlace, label }: Options) => async shell => {
+    const wanted: RestoreOptions = {
+      ...(name !== undefined && { name }),
+      ...(inPlace && { inPlace }),
+      ...(label && { labels: label }),
+    };
+    const container = await shell.client.restoreCheckpoint(checkpoint, wanted);
+    await (shell.json ? shell.printJson(container) : shell.print(container.spec.name));
+    return 0;
+  });
+}

@@ -1,0 +1,19 @@
+import type { Command } from 'commander';
+import type { ServeOptions } from '../local-service.js';
+import { doingHere, newVerb, type VerbContext } from '../verb.js';
+
+/** `serve`: runs the service in the foreground. */
+export function serveVerb(context: VerbContext): Command {
+  const command = newVerb('serve', 'Run the service until it is stopped.')
+    .option(
+      '--state-dir <directory>',
+      'default: $PORTLAYER_STATE_DIR, /var/lib/portlayer, or ~/.local/state/portlayer',
+    )
+    .option('--listen <unix:path>', 'default: portlayer.sock in the state directory');
+  return doingHere(context, command, async (options: ServeOptions) => {
+    const { stateDir, listen } = options;
+    const service = await context.surroundings.local();
+    await service.serve({ ...(stateDir && { stateDir }), ...(listen && { listen }) });
+    return 0;
+  });
+}

@@ -1,0 +1,133 @@
+import type { CheckpointState as WireState } from '../../proto/types/portlayer/execution/v1/CheckpointState.js';
+import type { ExecutionDefinition } from '../../proto/types/portlayer/execution/v1/Execution.js';
+import type { CallOptions, Channel } from './channel.js';
+import type {
+  Checkpoint,
+  CheckpointNode,
+  CheckpointOptions,
+  CheckpointQuery,
+  CheckpointState,
+  CheckpointStep,
+  ForkOptions,
+  ForkOutcome,
+  ForkSource,
+  RestoreOptions,
+} from './checkpoints.js';
+import { type MutatingOptions, requestIdOf } from './container-calls.js';
+import type { Container, Page } from './containers.js';
+import { checkpointOf, containerOf, dateOf, wordOf } from './from-wire.js';
+import { enumOf } from './to-wire.js';
+
+/** The calls on checkpoints. Wherever one is named: its CRID, a unique prefix of at least 8 characters, or a published `name:tag`. */
+export interface CheckpointCalls {
+  /** Each state as it is entered, then the checkpoint. Aborting cancels the checkpoint. */
+  createCheckpoint(
+    container: string,
+    wanted?: CheckpointOptions,
+    options?: MutatingOptions,
+  ): AsyncIterable<CheckpointStep>;
+  getCheckpoint(checkpoint: string, options?: CallOptions): Promise<Checkpoint>;
+  listCheckpoints(query?: CheckpointQuery, options?: CallOptions): Promise<Page<Checkpoint>>;
+  /** The lineage below `root`, or all of it; parents before their children. */
+  getCheckpointTree(
+    query?: { root?: string; container?: string },
+    options?: CallOptions,
+  ): Promise<readonly CheckpointNode[]>;
+  /** Names it `name:tag`; an empty reference takes that back. `move` takes the name from the checkpoint that has it. */
+  publishCheckpoint(
+    checkpoint: string,
+    reference: string,
+    options?: MutatingOptions & { move?: boolean },
+  ): Promise<Checkpoint>;
+  /** Of an absent one: success. `force`: also a published one. */
+  removeCheckpoint(checkpoint: string, options?: MutatingOptions & { force?: boolean }): Promise<void>;
+  /** Resolves when it is durable. */
+  commitCheckpoint(checkpoint: string, options?: MutatingOptions): Promise<Checkpoint>;
+  restoreCheckpoint(
+    checkpoint: string,
+    wanted?: RestoreOptions,
+    options?: MutatingOptions,
+  ): Promise<Container>;
+  /** Each copy as it is ready or has failed. */
+  fork(source: ForkSource, wanted?: ForkOptions, options?: MutatingOptions): AsyncIterable<ForkOutcome>;
+}
+
+/** The checkpoint calls over one channel. */
+export function checkpointCalls(channel: Channel, api: ExecutionDefinition): CheckpointCalls {
+  const one = async (answer: Promise<{ checkpoint?: Parameters<typeof checkpointOf>[0] }>) =>
+    checkpointOf((await answer).checkpoint);
+  return {
+    async *createCheckpoint(container, wanted = {}, options) {
+      const { durability = 'committed', labels = {}, ...same } = wanted;
+      const request = {
+        ...requestIdOf(options),
+        ...same,
+        container,
+        labels: { ...labels },
+        durability: enumOf<'DURABILITY_COMMITTED'>('DURABILITY_', durability),
+      };
+      for await (const { progress, checkpoint } of channel.streaming(
+        api.CreateCheckpoint,
+        request,
+        options,
+      )) {
+        if (checkpoint) yield { kind: 'checkpoint', checkpoint: checkpointOf(checkpoint) };
+        else {
+          const state = wordOf<CheckpointState>('CHECKPOINT_STATE_', progress?.state);
+          yield { kind: 'progress', crid: progress?.crid ?? '', state, at: dateOf(progress?.at) };
+        }
+      }
+    },
+    getCheckpoint: (checkpoint, options) => one(channel.unary(api.GetCheckpoint, { checkpoint }, options)),
+    async listCheckpoints(query = {}, options) {
+      const { states = [], level, labels = {}, ...same } = query;
+      const request = {
+        ...same,
+        labels: { ...labels },
+        states: states.map(state => enumOf<WireState>('CHECKPOINT_STATE_', state)),
+        ...(level && { level: enumOf<'LEVEL_TASK'>('LEVEL_', level) }),
+      };
+      const page = await channel.unary(api.ListCheckpoints, request, options);
+      const { nextPageToken } = page;
+      return { items: page.checkpoints.map(checkpointOf), ...(nextPageToken && { nextPageToken }) };
+    },
+    async getCheckpointTree(query = {}, options) {
+      const { nodes } = await channel.unary(api.GetCheckpointTree, query, options);
+      return nodes.map(({ checkpoint, parentIndex = 0, containers }) => ({
+        checkpoint: checkpointOf(checkpoint),
+        parentIndex,
+        containers,
+      }));
+    },
+    publishCheckpoint: (checkpoint, reference, options = {}) => {
+      const move = options.move ?? false;
+      return one(
+        channel.unary(
+          api.PublishCheckpoint,
+          { ...requestIdOf(options), checkpoint, reference, move },
+          options,
+        ),
+      );
+    },
+    async removeCheckpoint(checkpoint, options = {}) {
+      const force = options.force ?? false;
+      await channel.unary(api.RemoveCheckpoint, { ...requestIdOf(options), checkpoint, force }, options);
+    },
+    commitCheckpoint: (checkpoint, options) =>
+      one(channel.unary(api.CommitCheckpoint, { ...requestIdOf(options), checkpoint }, options)),
+    async restoreCheckpoint(checkpoint, wanted = {}, options) {
+      const request = { ...requestIdOf(options), ...wanted, labels: { ...wanted.labels }, checkpoint };
+      return containerOf((await channel.unary(api.RestoreCheckpoint, request, options)).container);
+    },
+    async *fork(source, wanted = {}, options) {
+      const request = { ...requestIdOf(options), ...wanted, labels: { ...wanted.labels }, ...source };
+      for await (const { index = 0, container, failure } of channel.streaming(api.Fork, request, options)) {
+        if (container) yield { index, container: containerOf(container) };
+        else {
+          const { name = '', code = '', message = '', remedy = '' } = failure ?? {};
+          yield { index, failure: { name, code, message, remedy } };
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,144 @@
+import type { Container, ContainerSpec, TextMap } from './containers.js';
+import type { Level } from './levels.js';
+
+/** Where a checkpoint is in its life. */
+export type CheckpointState =
+  | 'requested'
+  | 'quiescing'
+  | 'dumping'
+  | 'captured'
+  | 'committing'
+  | 'committed'
+  | 'failed'
+  | 'removed';
+
+/** Who asked for a checkpoint. */
+export type TriggerSource = 'guest' | 'exit-code' | 'api' | 'schedule';
+
+/** One thing that a restore requires of its target. */
+export interface Constraint {
+  readonly level: Level;
+  readonly key: string;
+  /** equal, at-least, superset or exists. */
+  readonly relation: string;
+  readonly required: string;
+}
+
+/** How long each phase took, in milliseconds; one that the mechanism does not have is absent. */
+export interface PhaseTimes {
+  readonly quiesceMs?: number;
+  readonly precopyMs?: number;
+  readonly frozenMs?: number;
+  readonly dumpMs?: number;
+  readonly commitMs?: number;
+}
+
+/** A checkpoint: record and image. */
+export interface Checkpoint {
+  /** A ULID. */
+  readonly crid: string;
+  /** The small number by which a guest's signal is answered. */
+  readonly ordinal: number;
+  readonly state: CheckpointState;
+  readonly mechanism: string;
+  readonly level: Level;
+  readonly source: TriggerSource;
+  /** The container it was taken of; it may be gone. */
+  readonly container: string;
+  readonly spec: ContainerSpec;
+  readonly parent?: string;
+  readonly labels: TextMap;
+  /** `name:tag` where it is published. */
+  readonly published?: string;
+  /** `parent` where it can be forked like an image. */
+  readonly tags: readonly string[];
+  readonly constraints: readonly Constraint[];
+  readonly phases: PhaseTimes;
+  /** What this checkpoint added to the store. */
+  readonly bytes: number;
+  readonly entries: number;
+  readonly digest?: string;
+  readonly layers: number;
+  readonly iteration: number;
+  readonly createdAt: Date;
+  readonly committedAt?: Date;
+  readonly failure?: {
+    readonly phase: CheckpointState;
+    readonly code: string;
+    readonly message: string;
+    readonly remedy?: string;
+  };
+}
+
+/** What is asked of a checkpoint. */
+export interface CheckpointOptions {
+  /** Absent: the planner chooses. */
+  readonly mechanism?: string;
+  readonly labels?: TextMap;
+  /** How durable it must be before the call ends. Default `committed`. */
+  readonly durability?: 'captured' | 'committed';
+  readonly stopAfter?: boolean;
+}
+
+/** A step of a checkpoint's life, or, as the last, the checkpoint. */
+export type CheckpointStep =
+  | { readonly kind: 'progress'; readonly crid: string; readonly state: CheckpointState; readonly at: Date }
+  | { readonly kind: 'checkpoint'; readonly checkpoint: Checkpoint };
+
+/** Which checkpoints to list, one page of them, newest first. */
+export interface CheckpointQuery {
+  /** 1 to 1,000, default 100. */
+  readonly pageSize?: number;
+  readonly pageToken?: string;
+  /** Any of these; absent is all but `failed` and `removed`. */
+  readonly states?: readonly CheckpointState[];
+  readonly level?: Level;
+  readonly mechanism?: string;
+  readonly container?: string;
+  readonly parent?: string;
+  readonly labels?: TextMap;
+  /** Only published ones. */
+  readonly published?: boolean;
+}
+
+/** One checkpoint in a lineage. */
+export interface CheckpointNode {
+  readonly checkpoint: Checkpoint;
+  /** Index in the same list, -1 for a root. Parents come first. */
+  readonly parentIndex: number;
+  /** Containers that were restored from it and still exist. */
+  readonly containers: readonly string[];
+}
+
+/** What a restore makes. */
+export interface RestoreOptions {
+  /** Absent: a name is made. */
+  readonly name?: string;
+  /** The exited container that the checkpoint was taken of runs on from it. */
+  readonly inPlace?: boolean;
+  readonly labels?: TextMap;
+}
+
+/** What a fork makes. */
+export interface ForkOptions {
+  /** 1 to 1,000, default 1. */
+  readonly count?: number;
+  readonly namePrefix?: string;
+  readonly labels?: TextMap;
+}
+
+/** What a fork starts from. */
+export type ForkSource = { readonly checkpoint: string } | { readonly container: string };
+
+/** One copy of a fork: a running container, or why there is none. */
+export type ForkOutcome =
+  | { readonly index: number; readonly container: Container }
+  | {
+      readonly index: number;
+      readonly failure: {
+        readonly name: string;
+        readonly code: string;
+        readonly message: string;
+        readonly remedy: string;
+      };
+    };

@@ -1,0 +1,221 @@
+import { PortLayerError } from '../errors/port-layer-error.js';
+import { checkpointTransitions } from '../lifecycle/checkpoint-states.js';
+import { advance, permits } from '../lifecycle/lifecycle.js';
+import { CHECKPOINT_STATES, type CheckpointRecord, isUsable } from '../model/checkpoint-record.js';
+import { labelsSchema } from '../model/container-spec.js';
+import { checkReference } from '../model/ids.js';
+import { checkAgainst } from '../model/schema-check.js';
+import { askBySignal } from './ask-by-signal.js';
+import type { Calls } from './calls.js';
+import { chooseFor } from './choose-mechanism.js';
+import type { Committer } from './committer.js';
+import { type Core, executorOf } from './core.js';
+import type { CheckpointRequest, Dispatch } from './dispatch.js';
+import { dropUnusedLayers } from './drop-layers.js';
+import { findCheckpoint, findContainer } from './find.js';
+import { lineage } from './lineage.js';
+import { pageOf, readToken } from './paging.js';
+import type { Runs } from './runs.js';
+import { takeCheckpoint } from './take-checkpoint.js';
+
+type CheckpointCalls =
+  | 'createCheckpoint'
+  | 'getCheckpoint'
+  | 'listCheckpoints'
+  | 'checkpointTree'
+  | 'publishCheckpoint'
+  | 'removeCheckpoint'
+  | 'commitCheckpoint';
+
+/** The calls on checkpoints, but for those that make containers. */
+export function checkpointCalls(
+  core: Core,
+  calls: Calls,
+  runs: Runs,
+  committer: Committer,
+): Pick<Dispatch, CheckpointCalls> {
+  return {
+    createCheckpoint: (requestId, request, progress, signal) =>
+      calls.once(requestId, 'CreateCheckpoint', request, async () => {
+        let crid: string | undefined;
+        const unwatch = core.ledger.watch(event => {
+          if (event.subject !== 'checkpoint' || event.id !== crid) return;
+          const state = CHECKPOINT_STATES.find(s => s === event.type);
+          if (state) progress({ crid: event.id, state, atMs: event.atMs });
+        });
+        try {
+          const begun = (id: string): void => {
+            crid = id;
+            progress({ crid: id, state: 'requested', atMs: Date.now() });
+          };
+          const captured = await create(core, runs, committer, request, begun, signal);
+          return request.durability === 'captured' ? captured : await committer.commit(captured.crid);
+        } finally {
+          unwatch();
+        }
+      }),
+
+    getCheckpoint: async checkpoint => findCheckpoint(core, checkpoint),
+
+    async listCheckpoints(filter, page) {
+      const after = readToken(page.token);
+      const { states = CHECKPOINT_STATES.filter(s => s !== 'failed' && s !== 'removed'), ...rest } = filter;
+      return pageOf(
+        core.catalog.checkpoints({
+          ...rest,
+          states,
+          limit: page.size,
+          ...(after === undefined ? {} : { after }),
+        }),
+      );
+    },
+
+    checkpointTree: async (root, container) => lineage(core, root, container),
+
+    publishCheckpoint: (requestId, checkpoint, reference, move) =>
+      calls.once(requestId, 'PublishCheckpoint', { checkpoint, reference, move }, () => {
+        if (reference !== '') checkReference('reference', reference);
+        const { crid } = findCheckpoint(core, checkpoint);
+        return core.locks.run(crid, 'publish', () => publish(core, crid, reference, move));
+      }),
+
+    removeCheckpoint: (requestId, checkpoint, force) =>
+      calls.once(requestId, 'RemoveCheckpoint', { checkpoint, force }, async () => {
+        const record = findOrGone(core, checkpoint);
+        if (record) await core.locks.run(record.crid, 'remove', () => remove(core, record.crid, force));
+      }),
+
+    commitCheckpoint: (requestId, checkpoint) =>
+      calls.once(requestId, 'CommitCheckpoint', { checkpoint }, () =>
+        committer.commit(findCheckpoint(core, checkpoint).crid),
+      ),
+  };
+}
+
+async function create(
+  core: Core,
+  runs: Runs,
+  committer: Committer,
+  request: CheckpointRequest,
+  begun: (crid: string) => void,
+  signal: AbortSignal,
+): Promise<CheckpointRecord> {
+  const labels = checkAgainst<Record<string, string>>('label set', labelsSchema, request.labels);
+  const { uid, spec } = findContainer(core, request.container);
+  const chosen = await chooseFor(core, spec, request.mechanism);
+  const asked = { source: 'api', labels, stopAfter: request.stopAfter, begun } as const;
+  const { mechanism } = chosen;
+  if (!mechanism) return askBySignal(core, uid, asked, signal);
+  return core.locks.run(uid, 'checkpoint', () =>
+    takeCheckpoint(core, runs, committer, uid, { ...chosen, mechanism }, asked, signal),
+  );
+}
+
+async function publish(
+  core: Core,
+  crid: string,
+  reference: string,
+  move: boolean,
+): Promise<CheckpointRecord> {
+  const record = findCheckpoint(core, crid);
+  if (reference === '') {
+    const { published: was, ...rest } = record;
+    return was === undefined ? record : setPublished(core, rest, 'unpublished', was);
+  }
+  if (record.published === reference) return record;
+  if (!isUsable(record)) throw notUsable(record);
+  const holder = core.catalog.checkpointByReference(reference);
+  if (holder) {
+    if (!move) {
+      throw new PortLayerError('ALREADY_EXISTS', `Another checkpoint is published as ${reference}.`, {
+        required: 'a reference that is free',
+        found: holder.crid,
+        remedy: 'Choose another tag, or take the name from it with: portlayer checkpoint publish --move',
+        facts: { crid: holder.crid },
+      });
+    }
+    const { published: _, ...rest } = holder;
+    await setPublished(core, rest, 'unpublished', reference);
+  }
+  return setPublished(core, { ...record, published: reference }, 'published', reference);
+}
+
+async function setPublished(
+  core: Core,
+  record: CheckpointRecord,
+  type: string,
+  reference: string,
+): Promise<CheckpointRecord> {
+  // The manifest first: a catalog that is rebuilt from it must not forget a name that was answered for.
+  if (record.state === 'committed') await core.store.rewrite(record);
+  core.ledger.write({ checkpoint: record, type, facts: { reference } });
+  return record;
+}
+
+/** Marks it removed, then removes manifest, image and layers, then the record: what is cut short, recovery finishes. */
+export async function remove(core: Core, crid: string, force: boolean): Promise<void> {
+  const record = core.catalog.checkpoint(crid);
+  if (!record) return;
+  if (record.published !== undefined && !force && record.state !== 'removed') {
+    throw new PortLayerError('WRONG_STATE', `Checkpoint ${crid} is published as ${record.published}.`, {
+      required: 'an unpublished checkpoint, or force',
+      found: record.published,
+      remedy: 'Take the name back (portlayer checkpoint unpublish) or remove it with --force.',
+      facts: { crid, published: record.published },
+    });
+  }
+  if (!permits(checkpointTransitions, record.state, 'remove'))
+    advance(checkpointTransitions, `checkpoint ${crid}`, record.state, 'remove');
+  const { published: _, ...kept } = record;
+  const children = core.catalog.checkpoints({
+    states: CHECKPOINT_STATES,
+    parent: crid,
+    limit: 1_000_000,
+  }).items;
+  core.ledger.write(
+    { checkpoint: { ...kept, state: 'removed' }, type: 'removing' },
+    // The lineage closes over the gap.
+    ...children.map(child => ({ checkpoint: reparented(child, record.parent), type: 'reparented' })),
+  );
+  await core.store.remove(crid);
+  await core.locks.run(
+    layersOf(crid),
+    'remove',
+    () => dropUnusedLayers(core, record.spec, record.image?.layers ?? []),
+    Infinity,
+  );
+  if (record.state === 'failed')
+    await executorOf(core, record.spec)
+      .disk.remove(crid)
+      .catch(() => {});
+  core.ledger.write({ dropCheckpoint: record });
+}
+
+/** The lock on what a checkpoint's restore stacks: apart from the checkpoint's own, which a long commit may hold. */
+export function layersOf(crid: string): string {
+  return `layers of ${crid}`;
+}
+
+function reparented(child: CheckpointRecord, parent: string | undefined): CheckpointRecord {
+  const { parent: _, ...rest } = child;
+  return parent === undefined ? rest : { ...rest, parent };
+}
+
+function findOrGone(core: Core, checkpoint: string): CheckpointRecord | undefined {
+  try {
+    return findCheckpoint(core, checkpoint);
+  } catch (caught) {
+    if (PortLayerError.from(caught).code === 'NOT_FOUND') return undefined;
+    throw caught;
+  }
+}
+
+/** Why a checkpoint cannot be restored, forked or published. */
+export function notUsable(record: CheckpointRecord): PortLayerError {
+  return new PortLayerError('WRONG_STATE', `Checkpoint ${record.crid} is ${record.state}.`, {
+    required: 'captured or committed',
+    found: record.state,
+    remedy: 'Choose another, with: portlayer checkpoint ls',
+    facts: { crid: record.crid, state: record.state },
+  });
+}

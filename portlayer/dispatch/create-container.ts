@@ -1,0 +1,76 @@
+import { isDeepStrictEqual } from 'node:util';
+import { PortLayerError } from '../errors/port-layer-error.js';
+import type { ContainerRecord } from '../model/container-record.js';
+import { type ContainerSpec, compileContainerSpec } from '../model/container-spec.js';
+import { newUlid } from '../model/ids.js';
+import { type Core, executorOf } from './core.js';
+import { signalNumber } from './signal-names.js';
+
+/** What a container begins with when it is a copy. */
+export type Origin = Pick<ContainerRecord, 'layers' | 'restoredFrom' | 'head' | 'loop'>;
+
+/**
+ * Checks a spec against its schema, its own sense, and what its levels' hosts can give; nothing is started.
+ * Throws INVALID_SPEC or CAPABILITY_MISSING.
+ */
+export async function compileSpec(core: Core, partial: unknown): Promise<ContainerSpec> {
+  const spec = compileContainerSpec(partial);
+  const convention = spec.task.exitCode;
+  if (convention) {
+    signalNumber(convention.signal);
+    if (convention.checkpoint === convention.complete) {
+      throw new PortLayerError(
+        'INVALID_SPEC',
+        'The checkpoint code and the complete code are the same: the task would never end.',
+        {
+          required: 'two different exit codes',
+          found: `${convention.checkpoint} for both`,
+          remedy: 'Give the task another code for "checkpoint", commonly 85.',
+          facts: { field: 'task.exitCode.checkpoint' },
+        },
+      );
+    }
+  }
+  core.registry.loader(spec.loader).plan(spec);
+  await executorOf(core, spec).check(spec);
+  return spec;
+}
+
+/** Records a container in state `created`. Same name and spec again: the one that is there. Throws ALREADY_EXISTS. */
+export async function recordContainer(
+  core: Core,
+  spec: ContainerSpec,
+  origin: Origin,
+): Promise<ContainerRecord> {
+  const there = core.catalog.container(spec.name);
+  if (there) {
+    if (isDeepStrictEqual(there.spec, spec) && there.restoredFrom === origin.restoredFrom) return there;
+    throw new PortLayerError('ALREADY_EXISTS', `There is a container ${spec.name} with another spec.`, {
+      required: 'a name that is free, or the same spec',
+      found: `${spec.name} (${there.state})`,
+      remedy: `Choose another name, or remove it with: portlayer rm ${spec.name}`,
+      facts: { container: spec.name },
+    });
+  }
+  const uid = newUlid();
+  const record: ContainerRecord = {
+    uid,
+    spec,
+    state: 'created',
+    generation: 0,
+    createdAtMs: Date.now(),
+    ...origin,
+  };
+  await core.specs.put(uid, spec);
+  // The name may have been taken while the spec was written: the catalog's transaction decides.
+  const taken = core.catalog.transaction(() => {
+    if (core.catalog.container(spec.name)) return true;
+    core.ledger.write({ container: record, type: 'created' });
+    return false;
+  });
+  if (taken) {
+    await core.specs.remove(uid);
+    return recordContainer(core, spec, origin);
+  }
+  return core.catalog.containerByUid(uid)!;
+}

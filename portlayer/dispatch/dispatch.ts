@@ -1,0 +1,175 @@
+import type { LevelOffer, Negotiated } from '../model/capability.js';
+import type { CheckpointRecord, CheckpointState } from '../model/checkpoint-record.js';
+import type { ContainerExit, ContainerRecord, ContainerState } from '../model/container-record.js';
+import type { ContainerSpec, ResourceSpec, TriggerPolicy } from '../model/container-spec.js';
+import type { Event } from '../model/event.js';
+import type { Level } from '../model/level.js';
+import type { ExecCommand, ExecSession, LogEntry, LogOptions } from '../plugin/executor.js';
+
+/** What a list call returns: one page and the token of the next, absent on the last. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly nextPageToken?: string;
+}
+
+/** Paging, as every list takes it. `size` is 1 to 1,000. */
+export interface PageRequest {
+  readonly size: number;
+  /** Opaque, from the page before. */
+  readonly token?: string;
+}
+
+/** Which containers to list. Every given part must match; a label with an empty value matches any value. */
+export interface ContainerFilter {
+  readonly states?: readonly ContainerState[];
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** Which checkpoints to list. Without `states`: all but failed and removed ones. */
+export interface CheckpointFilter {
+  readonly states?: readonly CheckpointState[];
+  readonly level?: Level;
+  readonly mechanism?: string;
+  readonly container?: string;
+  readonly parent?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly published?: boolean;
+}
+
+/** What a caller asks of a checkpoint. */
+export interface CheckpointRequest {
+  readonly container: string;
+  /** Absent: the planner chooses. */
+  readonly mechanism?: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** How durable it must be before the call ends. */
+  readonly durability: 'captured' | 'committed';
+  readonly stopAfter: boolean;
+}
+
+/** What is told while a checkpoint is made. */
+export interface ProgressStep {
+  readonly crid: string;
+  readonly state: CheckpointState;
+  readonly atMs: number;
+}
+
+/** One checkpoint in a lineage. */
+export interface LineageNode {
+  readonly checkpoint: CheckpointRecord;
+  /** Index in the same list, -1 for a root. Parents come first. */
+  readonly parentIndex: number;
+  /** Containers that were restored from it and still exist. */
+  readonly containers: readonly string[];
+}
+
+/** What a restore makes. */
+export interface RestoreRequest {
+  /** CRID, unique prefix of at least 8 characters, or published `name:tag`. */
+  readonly checkpoint: string;
+  /** Absent: a name is made. Must be absent with `inPlace`. */
+  readonly name?: string;
+  readonly inPlace: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** What a fork makes. */
+export interface ForkRequest {
+  readonly source: { readonly checkpoint: string } | { readonly container: string };
+  /** 1 to 1,000. */
+  readonly count: number;
+  readonly namePrefix?: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** One copy of a fork: a running container, or why there is none. */
+export interface ForkOutcome {
+  readonly index: number;
+  readonly name: string;
+  readonly container?: ContainerRecord;
+  readonly error?: unknown;
+}
+
+/** One mechanism in a plan, chosen or not, and why. */
+export interface PlannedMechanism {
+  readonly mechanism: string;
+  readonly level: Level;
+  readonly chosen: boolean;
+  readonly reason: string;
+  readonly keeps: readonly string[];
+  readonly loses: readonly string[];
+}
+
+/** What a container's four levels can do together. */
+export interface ContainerCapabilities {
+  readonly negotiated: Negotiated;
+  readonly mechanisms: readonly PlannedMechanism[];
+}
+
+/** A level as `Levels.ListLevels` shows it. */
+export interface LevelReport extends LevelOffer {
+  /** The environment it is in; absent for an environment itself. */
+  readonly environment?: string;
+}
+
+/**
+ * What the API calls: every operation of the port layer, transport-free. Throws `PortLayerError` only.
+ *
+ * `requestId` on mutating calls: a repetition with the same id and content has the first one's result, with
+ * other content ALREADY_EXISTS; an empty one is not deduplicated.
+ */
+export interface Dispatch {
+  /** `spec` as the caller gave it: unchecked, defaults missing. Same name and same content again: the container that is there. */
+  createContainer(requestId: string, spec: unknown): Promise<ContainerRecord>;
+  startContainer(requestId: string, name: string): Promise<ContainerRecord>;
+  stopContainer(requestId: string, name: string, graceMs: number): Promise<ContainerRecord>;
+  /** `signal` is a name (`SIGTERM`, `TERM`) or a number as text. */
+  killContainer(requestId: string, name: string, signal: string): Promise<ContainerRecord>;
+  removeContainer(requestId: string, name: string, force: boolean): Promise<void>;
+  getContainer(name: string): Promise<ContainerRecord>;
+  listContainers(filter: ContainerFilter, page: PageRequest): Promise<Page<ContainerRecord>>;
+  waitContainer(name: string, signal: AbortSignal): Promise<ContainerExit>;
+  logs(name: string, options: LogOptions, signal: AbortSignal): AsyncIterable<LogEntry>;
+  exec(name: string, command: ExecCommand, signal: AbortSignal): Promise<ExecSession>;
+  bindContainer(requestId: string, name: string, resources: ResourceSpec): Promise<ContainerRecord>;
+  updateContainer(
+    requestId: string,
+    name: string,
+    generation: number,
+    change: { labels?: ContainerSpec['labels']; trigger?: Partial<TriggerPolicy>; resources?: ResourceSpec },
+  ): Promise<ContainerRecord>;
+
+  /** `progress` is called with each state entered. Resolves at the durability asked for. */
+  createCheckpoint(
+    requestId: string,
+    request: CheckpointRequest,
+    progress: (step: ProgressStep) => void,
+    signal: AbortSignal,
+  ): Promise<CheckpointRecord>;
+  /** By CRID, unique prefix of at least 8 characters, or published `name:tag`. */
+  getCheckpoint(checkpoint: string): Promise<CheckpointRecord>;
+  /** Newest first. */
+  listCheckpoints(filter: CheckpointFilter, page: PageRequest): Promise<Page<CheckpointRecord>>;
+  checkpointTree(root: string | undefined, container: string | undefined): Promise<readonly LineageNode[]>;
+  /** An empty reference takes the name back. */
+  publishCheckpoint(
+    requestId: string,
+    checkpoint: string,
+    reference: string,
+    move: boolean,
+  ): Promise<CheckpointRecord>;
+  removeCheckpoint(requestId: string, checkpoint: string, force: boolean): Promise<void>;
+  commitCheckpoint(requestId: string, checkpoint: string): Promise<CheckpointRecord>;
+  restoreCheckpoint(
+    requestId: string,
+    request: RestoreRequest,
+    signal: AbortSignal,
+  ): Promise<ContainerRecord>;
+  /** Yields each copy as it is ready or has failed. */
+  fork(requestId: string, request: ForkRequest, signal: AbortSignal): AsyncIterable<ForkOutcome>;
+
+  /** Events with a sequence number of at least `since` (0: only new ones), then as they happen unless `follow` is false. */
+  events(since: number, follow: boolean, signal: AbortSignal): AsyncIterable<Event>;
+  levels(refresh: boolean): Promise<readonly LevelReport[]>;
+  capabilities(container: string): Promise<ContainerCapabilities>;
+}

@@ -1,0 +1,193 @@
+import { PortLayerError } from '../errors/port-layer-error.js';
+import { CHECKPOINT_STATES } from '../model/checkpoint-record.js';
+import { CONTAINER_STATES, type ContainerRecord } from '../model/container-record.js';
+import { remove } from './checkpoints.js';
+import type { Committer } from './committer.js';
+import { removeContainer } from './containers.js';
+import { type Core, executorOf, recordOf } from './core.js';
+import type { Runs } from './runs.js';
+
+/** What a start found and did, for the log and for `doctor`. */
+export interface Recovered {
+  readonly running: number;
+  readonly ended: number;
+  readonly commitsResumed: number;
+  readonly checkpointsUndone: number;
+  readonly checkpointsFound: number;
+  /** Running things of executors that the catalog does not know. Left alone: nobody may kill a task by mistake. */
+  readonly orphans: readonly string[];
+}
+
+const ALL = 1_000_000;
+
+/**
+ * Takes everything up again after the service ended, however it ended: finishes what can be finished, undoes the
+ * rest. Needs no hand. Idempotent: it may be killed and run again.
+ */
+export async function recover(core: Core, runs: Runs, committer: Committer): Promise<Recovered> {
+  const found = await readmitManifests(core);
+  const undone = await undoUnfinished(core);
+  const uncommitted = core.catalog.crids(['captured', 'committing']);
+  // Before anything is taken up: a loop that runs again makes layers that the catalog does not know for a moment.
+  const orphans = await sweep(core, new Set(uncommitted));
+  const containers = core.catalog.containers({ states: CONTAINER_STATES, limit: ALL }).items;
+  const counts = { running: 0, ended: 0 };
+  await eachInParallel(containers, async record => {
+    const outcome = await core.locks.run(
+      record.uid,
+      'recover',
+      () => takeUp(core, runs, record.uid),
+      Infinity,
+    );
+    if (outcome) counts[outcome] += 1;
+  });
+  for (const crid of core.catalog.crids(['removed'])) await remove(core, crid, true);
+  for (const crid of uncommitted) committer.schedule(crid);
+  return {
+    ...counts,
+    commitsResumed: uncommitted.length,
+    checkpointsUndone: undone,
+    checkpointsFound: found,
+    orphans,
+  };
+}
+
+/** A committed checkpoint on disk that the catalog does not know (it lost power before it was written, or was rebuilt) is listed again. */
+export async function readmitManifests(
+  core: Pick<Core, 'store' | 'catalog' | 'ledger' | 'log'>,
+): Promise<number> {
+  const known = new Set(core.catalog.crids(CHECKPOINT_STATES));
+  let found = 0;
+  for (const crid of await core.store.list()) {
+    if (known.has(crid)) continue;
+    try {
+      const checkpoint = await core.store.read(crid);
+      core.ledger.write({
+        checkpoint: { ...checkpoint, ordinal: core.catalog.nextOrdinal() },
+        type: 'committed',
+        facts: { found: 'manifest' },
+      });
+      found += 1;
+    } catch (caught) {
+      core.log(`checkpoint ${crid}: ${PortLayerError.from(caught).message}`);
+    }
+  }
+  return found;
+}
+
+/** Checkpoints that had not reached their capture are failed, but for those whose container is iterating: these are finished. */
+async function undoUnfinished(core: Core): Promise<number> {
+  const finishing = new Set(
+    core.catalog.containers({ states: ['iterating'], limit: ALL }).items.map(record => record.capturing),
+  );
+  let undone = 0;
+  for (const crid of core.catalog.crids(['requested', 'quiescing', 'dumping'])) {
+    if (finishing.has(crid)) continue;
+    const checkpoint = core.catalog.checkpoint(crid)!;
+    const failure = {
+      phase: checkpoint.state,
+      code: 'CANCELED',
+      message: 'the service ended while it was made',
+    };
+    core.ledger.write({
+      checkpoint: { ...checkpoint, state: 'failed', failure },
+      type: 'failed',
+      facts: { code: 'CANCELED' },
+    });
+    await core.store.remove(crid);
+    undone += 1;
+  }
+  return undone;
+}
+
+async function takeUp(core: Core, runs: Runs, uid: string): Promise<'running' | 'ended' | undefined> {
+  const record = forgetPending(core, recordOf(core, uid));
+  const executor = executorOf(core, record.spec);
+  switch (record.state) {
+    case 'created':
+      return undefined;
+    case 'exited':
+      // The exit is recorded; the executor may not have been told.
+      await executor.settle(uid);
+      return undefined;
+    case 'removing':
+      await removeContainer(core, uid);
+      return undefined;
+    case 'iterating':
+      await runs.resume(uid);
+      return 'running';
+    default:
+      return takeUpRunning(core, runs, record);
+  }
+}
+
+async function takeUpRunning(core: Core, runs: Runs, record: ContainerRecord): Promise<'running' | 'ended'> {
+  const { uid } = record;
+  const executor = executorOf(core, record.spec);
+  const found = record.handle ? await executor.recover(uid, record.handle, core.closing) : 'gone';
+  if (found === 'running') {
+    if (record.state === 'starting')
+      core.ledger.write({
+        container: { ...record, state: 'running', startedAtMs: Date.now() },
+        type: 'running',
+      });
+    runs.follow(recordOf(core, uid));
+    // A stop that was cut short: the caller is gone, the wish stays.
+    if (record.state === 'stopping') void executor.stop(uid, 10_000);
+    return 'running';
+  }
+  if (found === 'exited') {
+    await runs.end(uid, await executor.wait(uid, core.closing));
+    return 'ended';
+  }
+  if (record.state === 'starting') {
+    // Nothing had been started: back to where `start` is legal, and again.
+    core.ledger.write({ container: { ...record, state: 'created' }, type: 'start-repeated' });
+    await runs.begin(uid).catch(caught => core.log(`start of ${record.spec.name}: ${String(caught)}`));
+    return 'running';
+  }
+  const failure = 'it was gone when the service looked for it';
+  await runs.end(uid, { code: 137, signal: 9, oomKilled: false, lost: true, failure, atMs: Date.now() });
+  return 'ended';
+}
+
+/** Whoever waited for a checkpoint by signal is gone with the service that died; the checkpoint was failed above. */
+function forgetPending(core: Core, record: ContainerRecord): ContainerRecord {
+  if (record.pending?.crid === undefined || record.state === 'iterating') return record;
+  const { pending: _, ...kept } = record;
+  core.ledger.write({ container: kept, type: 'runs-on', facts: { checkpoint: record.pending.crid } });
+  return recordOf(core, record.uid);
+}
+
+/** Removes what nobody refers to. Running things are reported, not ended. */
+async function sweep(core: Core, uncommitted: ReadonlySet<string>): Promise<readonly string[]> {
+  const orphans: string[] = [];
+  const iterating = core.catalog.containers({ states: ['iterating'], limit: ALL }).items;
+  const capturing = new Set(iterating.map(record => record.capturing));
+  const keep = new Set([...uncommitted, ...capturing].filter(crid => crid !== undefined));
+  for (const name of await core.store.sweep(keep)) core.log(`swept staging ${name}`);
+  for (const { environment, executor } of core.registry.executors()) {
+    for (const uid of await executor.list()) {
+      if (core.catalog.containerByUid(uid)) continue;
+      const state = await executor.recover(uid, executor.handleFor(uid), core.closing);
+      if (state === 'running') orphans.push(`${environment}/${executor.name}/${uid}`);
+      else await executor.destroy(uid);
+    }
+    if (orphans.length > 0) continue;
+    for (const layer of await executor.disk.list()) {
+      if (!capturing.has(layer) && !core.catalog.layerIsUsed(layer)) await executor.disk.remove(layer);
+    }
+  }
+  return orphans;
+}
+
+/** So many containers are taken up at a time: most of the work is waiting for their monitors. */
+const AT_ONCE = 16;
+
+async function eachInParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...items];
+  const workers = Array.from({ length: Math.min(AT_ONCE, queue.length) }, async () => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
+  });
+  await Promise.all(workers);
+}

@@ -1,0 +1,141 @@
+import { existsSync } from 'node:fs';
+import { mkdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { builtinExecutors } from '../executors/builtins.js';
+import { builtinLoaders } from '../loaders/builtins.js';
+import { createApiServer } from './api/server.js';
+import { openCatalog } from './catalog/sqlite-catalog.js';
+import { socketPath } from './client/address.js';
+import { createClosers } from './closers.js';
+import { createDispatch, type RunningDispatch } from './dispatch/create-dispatch.js';
+import { type Rebuilt, rebuild } from './dispatch/rebuild.js';
+import { createLocalEnvironment } from './environments/local/local-environment.js';
+import { PortLayerError } from './errors/port-layer-error.js';
+import { packageRoot } from './package-root.js';
+import type { ExecutorPlugin } from './plugin/executor.js';
+import { createRegistry, type PlacedOffer, type Registry } from './plugin/registry.js';
+import { openAudit } from './policy/audit.js';
+import { openImageStore } from './store/image-store.js';
+import { openSpecStore } from './store/spec-store.js';
+
+/** How long a stopping service lets calls finish, in milliseconds. */
+const STOP_GRACE_MS = 5000;
+
+/** What a service is started with. */
+export interface ServiceOptions {
+  /** Absolute; made with mode 0700. One service for each. */
+  readonly stateDirectory: string;
+  /** Absolute path of the unix socket. Default: `portlayer.sock` in the state directory. */
+  readonly socketPath?: string;
+  /** Configuration of plugins, by name. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** Further executors than the built-in ones. */
+  readonly executors?: readonly ExecutorPlugin[];
+  readonly log: (message: string) => void;
+}
+
+/** A service that answers on its socket. Disposing ends the service and nothing that runs in it. */
+export interface Service extends AsyncDisposable {
+  readonly socketPath: string;
+  readonly dispatch: RunningDispatch;
+}
+
+/** Starts a service: takes up what ran before, then listens. Throws `PortLayerError`. */
+export async function openService(options: ServiceOptions): Promise<Service> {
+  const { stateDirectory, log } = options;
+  const path = options.socketPath ?? socketPath(stateDirectory);
+  await mkdir(stateDirectory, { recursive: true, mode: 0o700 });
+  const closers = createClosers();
+  try {
+    const catalog = openCatalog(join(stateDirectory, 'catalog.db'));
+    closers.add(() => catalog.close());
+    const audit = openAudit(join(stateDirectory, 'audit.log'), log);
+    closers.add(() => audit.close());
+    const registry = await openRegistry(options);
+    closers.add(() => registry[Symbol.asyncDispose]());
+    const store = await openImageStore(stateDirectory);
+    const specs = await openSpecStore(join(stateDirectory, 'specs'), log);
+    const dispatch = await createDispatch({ registry, catalog, store, specs, audit, log });
+    closers.add(() => dispatch[Symbol.asyncDispose]());
+    const server = await createApiServer({ dispatch, listen: [{ path, mode: 0o600 }], log });
+    closers.add(() => server.stop(STOP_GRACE_MS));
+    return { socketPath: path, dispatch, [Symbol.asyncDispose]: () => closers.close() };
+  } catch (caught) {
+    await closers.close();
+    throw caught;
+  }
+}
+
+/** Runs a service in the foreground until SIGTERM or SIGINT. */
+export async function serve(options: ServiceOptions): Promise<void> {
+  const ended = new Promise<string>(resolve => {
+    process.once('SIGTERM', resolve);
+    process.once('SIGINT', resolve);
+  });
+  const service = await openService(options);
+  const { recovered } = service.dispatch;
+  options.log(`serving on ${service.socketPath}`);
+  options.log(
+    `taken up: ${recovered.running} running, ${recovered.ended} ended, ${recovered.commitsResumed} commits resumed, ` +
+      `${recovered.checkpointsUndone} checkpoints undone, ${recovered.checkpointsFound} found again`,
+  );
+  for (const orphan of recovered.orphans) options.log(`running, but not known to the catalog: ${orphan}`);
+  options.log(`${await ended}: ending; what runs goes on`);
+  await service[Symbol.asyncDispose]();
+}
+
+/** What this host offers at each level, without a service. */
+export async function surveyHere(
+  options: Omit<ServiceOptions, 'socketPath'>,
+): Promise<readonly PlacedOffer[]> {
+  await using registry = await openRegistry(options);
+  return await registry.survey(true);
+}
+
+/**
+ * Rebuilds the catalog of a state directory that no service uses from the manifests and specs in it. The old file
+ * is kept beside it. Throws WRONG_STATE while a service uses it.
+ */
+export async function rebuildCatalog(options: Omit<ServiceOptions, 'socketPath'>): Promise<Rebuilt> {
+  const path = join(options.stateDirectory, 'catalog.db');
+  requireUnused(path);
+  const kept = `.damaged-${new Date().toISOString().replaceAll(/[:.]/g, '-')}`;
+  for (const suffix of ['', '-wal', '-shm']) {
+    if (existsSync(path + suffix)) await rename(path + suffix, path + kept + suffix);
+  }
+  const catalog = openCatalog(path);
+  await using _catalog = { [Symbol.asyncDispose]: async () => catalog.close() };
+  await using registry = await openRegistry(options);
+  const store = await openImageStore(options.stateDirectory);
+  const specs = await openSpecStore(join(options.stateDirectory, 'specs'), options.log);
+  return await rebuild({ catalog, store, specs, registry, log: options.log });
+}
+
+/** Throws WRONG_STATE where a service has the catalog open; a damaged one cannot be in use. */
+function requireUnused(path: string): void {
+  if (!existsSync(path)) return;
+  try {
+    openCatalog(path).close();
+  } catch (caught) {
+    if (PortLayerError.from(caught).code === 'WRONG_STATE') throw caught;
+  }
+}
+
+async function openRegistry(options: Omit<ServiceOptions, 'socketPath'>): Promise<Registry> {
+  const initBinary = join(packageRoot(), 'loaders/init/build/portlayer-init');
+  if (!existsSync(initBinary)) {
+    throw new PortLayerError('EXECUTOR_UNAVAILABLE', 'The init has not been built.', {
+      required: initBinary,
+      found: 'no such file',
+      remedy:
+        'Install a C compiler (apt-get install gcc libc6-dev) and run: npm rebuild portlayer, or npm run build:init',
+    });
+  }
+  return createRegistry({
+    environments: [await createLocalEnvironment({ stateDirectory: options.stateDirectory, initBinary })],
+    executors: [...builtinExecutors, ...(options.executors ?? [])],
+    loaders: builtinLoaders,
+    config: options.config ?? {},
+    log: options.log,
+  });
+}

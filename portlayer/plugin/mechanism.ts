@@ -1,0 +1,74 @@
+import type { Fingerprint } from '../model/capability.js';
+import type { CheckpointRecord } from '../model/checkpoint-record.js';
+import type { Constraint } from '../model/constraint.js';
+import type { Handle } from '../model/container-record.js';
+import type { ContainerSpec } from '../model/container-spec.js';
+import type { Level } from '../model/level.js';
+import type { Executor, StartRequest } from './executor.js';
+
+/** What a mechanism keeps and what it loses, in words for a person. The conformance suite holds it against what happens. */
+export interface FidelityCard {
+  readonly keeps: readonly string[];
+  readonly loses: readonly string[];
+  readonly needs: readonly string[];
+}
+
+/** A running container as a mechanism sees it. */
+export interface Running {
+  readonly uid: string;
+  readonly spec: ContainerSpec;
+  readonly handle: Handle;
+  readonly executor: Executor;
+  readonly layers: readonly string[];
+}
+
+/** The phases a mechanism passes through, in this order; it may leave some out. */
+export type Phase = 'quiescing' | 'dumping' | 'thawed';
+
+/**
+ * Awaited by the mechanism as it enters each phase. The core times the phases there, persists the state,
+ * emits progress, and can hold several containers at one cut. Rejects when the checkpoint is to be given up.
+ */
+export type PhaseGate = (phase: Phase) => Promise<void>;
+
+/** Where a mechanism puts its dump. */
+export interface CheckpointWriter {
+  readonly crid: string;
+  /** An empty directory, mode 0700, for the dump's files. */
+  readonly directory: string;
+  /** The id under which the writable layer is to be frozen with the dump. */
+  readonly layer: string;
+}
+
+/** Where a mechanism finds a dump again. */
+export interface CheckpointReader {
+  readonly record: CheckpointRecord;
+  readonly directory: string;
+}
+
+/** What a mechanism tells of a finished dump. */
+export interface DumpFacts {
+  /** The container's layers after it, oldest first; the last is the frozen one. */
+  readonly layers: readonly string[];
+  /** False where the task has ended with the checkpoint (exit-code, stop after) and the core must start it again. */
+  readonly running: boolean;
+}
+
+/** A way to checkpoint and restore, at one level. A facet: a level's plugin has one or it does not. */
+export interface Mechanism {
+  readonly name: string;
+  readonly level: Level;
+  readonly card: FidelityCard;
+  /** What a restore of such a container needs of its target. Pure. */
+  constraints(of: ContainerSpec, on: readonly Fingerprint[]): readonly Constraint[];
+  /** Legal only while the container is running (or paused, where the card says so). On failure the container runs on. */
+  checkpoint(
+    container: Running,
+    into: CheckpointWriter,
+    gate: PhaseGate,
+    options: { readonly stopAfter: boolean },
+    signal: AbortSignal,
+  ): Promise<DumpFacts>;
+  /** Starts one container from the image. n clones are n calls on one image. */
+  restore(from: CheckpointReader, as: StartRequest, executor: Executor, signal: AbortSignal): Promise<Handle>;
+}

@@ -1,0 +1,157 @@
+import { PortLayerError } from '../errors/port-layer-error.js';
+import type { Fingerprint, LevelOffer } from '../model/capability.js';
+import { checkConfig } from './config-check.js';
+import type { Environment } from './environment.js';
+import type { Executor, ExecutorPlugin } from './executor.js';
+import { firstFingerprint } from './fingerprint-watch.js';
+import type { Loader, LoaderPlugin } from './loader.js';
+
+/** What the composition root hands in. */
+export interface RegistryOptions {
+  readonly environments: readonly Environment[];
+  readonly executors: readonly ExecutorPlugin[];
+  readonly loaders: readonly LoaderPlugin[];
+  /** Configuration by plugin name. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly log: (message: string) => void;
+}
+
+/** A level with the environment it is in. */
+export interface PlacedOffer extends LevelOffer {
+  readonly environment?: string;
+}
+
+/** Every plugin that is there, made once. */
+export interface Registry extends AsyncDisposable {
+  /** Throws INVALID_SPEC naming those there are. */
+  environment(name: string): Environment;
+  executor(environment: string, name: string): Executor;
+  loader(name: string): Loader;
+  executors(): readonly { readonly environment: string; readonly executor: Executor }[];
+  /** Environment, executor and loader of one container, with their last fingerprints. */
+  offers(environment: string, executor: string, loader: string): Promise<readonly LevelOffer[]>;
+  /** Everything, everywhere. */
+  survey(refresh: boolean): Promise<readonly PlacedOffer[]>;
+}
+
+/** Makes every executor in every environment whose kind it works in. Throws INVALID_SPEC for a duplicate name or a bad configuration. */
+export async function createRegistry(options: RegistryOptions): Promise<Registry> {
+  const environments = uniqueByName('environment', options.environments);
+  const loaders = uniqueByName(
+    'loader',
+    options.loaders.map(plugin => plugin.create(checkConfig(plugin, options.config[plugin.name]))),
+  );
+  uniqueByName('executor', options.executors);
+  const executors = new Map<string, Executor>();
+  for (const environment of environments.values()) {
+    for (const plugin of options.executors.filter(p => p.environments.includes(environment.kind))) {
+      const config = checkConfig(plugin, options.config[plugin.name]);
+      const services = {
+        environment,
+        log: (m: string) => options.log(`${environment.name}/${plugin.name}: ${m}`),
+      };
+      executors.set(`${environment.name}/${plugin.name}`, await plugin.create(config, services));
+    }
+  }
+  const fingerprints = new Map<string, Promise<Fingerprint>>();
+  const look = (key: string, source: () => Promise<Fingerprint>): Promise<Fingerprint> => {
+    const known = fingerprints.get(key) ?? source();
+    fingerprints.set(key, known);
+    known.catch(() => fingerprints.delete(key));
+    return known;
+  };
+  const registry: Registry = {
+    environment: name => known('environment', environments, name),
+    executor(environment, name) {
+      known('environment', environments, environment);
+      const here = [...executors.keys()].filter(key => key.startsWith(`${environment}/`));
+      return known(
+        'executor',
+        new Map(here.map(key => [key.slice(environment.length + 1), executors.get(key)!])),
+        name,
+      );
+    },
+    loader: name => known('loader', loaders, name),
+    executors: () =>
+      [...executors].map(([key, executor]) => ({ environment: key.slice(0, key.indexOf('/')), executor })),
+    async offers(environment, executor, loader) {
+      const place = registry.environment(environment);
+      const runner = registry.executor(environment, executor);
+      const bringer = registry.loader(loader);
+      return Promise.all([
+        offer(
+          'environment',
+          place,
+          look(environment, () => firstFingerprint(s => place.fingerprint(s))),
+        ),
+        offer(
+          'executor',
+          runner,
+          look(`${environment}/${executor}`, () => firstFingerprint(s => runner.fingerprint(s))),
+        ),
+        offer(
+          'loader',
+          bringer,
+          look(`${environment}//${loader}`, () => loaderFingerprint(bringer, place)),
+        ),
+      ]);
+    },
+    async survey(refresh) {
+      if (refresh) fingerprints.clear();
+      const placed: PlacedOffer[] = [];
+      for (const place of environments.values()) {
+        const print = look(place.name, () => firstFingerprint(s => place.fingerprint(s)));
+        placed.push(await offer('environment', place, print));
+        for (const [key, executor] of executors) {
+          if (!key.startsWith(`${place.name}/`)) continue;
+          const fingerprint = look(key, () => firstFingerprint(s => executor.fingerprint(s)));
+          placed.push({ ...(await offer('executor', executor, fingerprint)), environment: place.name });
+        }
+        for (const loader of loaders.values()) {
+          const fingerprint = look(`${place.name}//${loader.name}`, () => loaderFingerprint(loader, place));
+          placed.push({ ...(await offer('loader', loader, fingerprint)), environment: place.name });
+        }
+      }
+      return placed;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const executor of executors.values()) await executor[Symbol.asyncDispose]();
+      for (const environment of environments.values()) await environment[Symbol.asyncDispose]();
+    },
+  };
+  return registry;
+}
+
+async function offer(
+  level: LevelOffer['level'],
+  plugin: { name: string; capabilities: LevelOffer['capabilities'] },
+  fingerprint: Promise<Fingerprint>,
+): Promise<LevelOffer> {
+  return { level, name: plugin.name, capabilities: plugin.capabilities, fingerprint: await fingerprint };
+}
+
+function loaderFingerprint(loader: Loader, place: Environment): Promise<Fingerprint> {
+  return loader.fingerprint(place.host, AbortSignal.timeout(30_000));
+}
+
+function known<T>(what: string, all: ReadonlyMap<string, T>, name: string): T {
+  const found = all.get(name);
+  if (found !== undefined) return found;
+  throw new PortLayerError('INVALID_SPEC', `There is no ${what} ${name}.`, {
+    required: `one of ${[...all.keys()].join(', ')}`,
+    found: name,
+    remedy: 'See what there is with: portlayer doctor',
+    facts: { field: what },
+  });
+}
+
+function uniqueByName<T extends { readonly name: string }>(what: string, all: readonly T[]): Map<string, T> {
+  const byName = new Map(all.map(one => [one.name, one]));
+  if (byName.size === all.length) return byName;
+  const twice = all.find((one, i) => all.findIndex(other => other.name === one.name) !== i);
+  throw new PortLayerError('INVALID_SPEC', `Two plugins bring the ${what} ${twice?.name ?? ''}.`, {
+    required: `one ${what} of each name`,
+    found: twice?.name ?? '',
+    remedy: 'Remove one of them from the configuration.',
+  });
+}

@@ -1,0 +1,64 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+// Runs the suites one after another, from the fast to the slow, and ends with one line that counts them all.
+// Arguments choose suites by name: `npm test -- unit`.
+
+/** What a suite came to. */
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+const SUITES = [
+  { name: 'unit', files: 'dist/test/unit/**/*.test.js', minutes: 8 },
+  { name: 'host', files: 'dist/test/host/**/*.test.js', minutes: 20 },
+  { name: 'integration', files: 'dist/test/integration/**/*.test.js', minutes: 20 },
+] as const;
+
+const wanted = process.argv.slice(2);
+const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+const scratch = mkdtempSync(join(tmpdir(), 'portlayer-counts-'));
+for (const suite of SUITES) {
+  if (wanted.length > 0 && !wanted.includes(suite.name)) continue;
+  const startedAt = Date.now();
+  console.log(`\n== ${suite.name} ==`);
+  const counts = runSuite(suite.name, suite.files, suite.minutes);
+  total.passed += counts.passed;
+  total.failed += counts.failed;
+  total.skipped += counts.skipped;
+  console.log(`${suite.name}: ${Math.round((Date.now() - startedAt) / 1000)} s`);
+}
+rmSync(scratch, { recursive: true, force: true });
+console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
+
+function runSuite(name: string, files: string, minutes: number): Counts {
+  const file = join(scratch, name);
+  const reporter = 'test/setup/counting-reporter.cjs';
+  const mocha = [
+    'node_modules/mocha/bin/mocha.js',
+    '--no-config',
+    '--exit',
+    '--timeout',
+    '20000',
+    '--reporter',
+    reporter,
+    files,
+  ];
+  const { status } = spawnSync(process.execPath, mocha, {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, PORTLAYER_TEST_COUNTS: file },
+    timeout: minutes * 60_000,
+    killSignal: 'SIGKILL',
+  });
+  const counts = existsSync(file)
+    ? (JSON.parse(readFileSync(file, 'utf8')) as Counts)
+    : { passed: 0, failed: 0, skipped: 0 };
+  // Mocha itself failed, or was ended for taking too long: that must not look like a pass.
+  if (status !== 0 && counts.failed === 0) counts.failed = 1;
+  return counts;
+}

@@ -1,0 +1,436 @@
+import { expect } from 'chai';
+import { PortLayerError } from '../../../../portlayer/errors/port-layer-error.js';
+import { NOW_MS, SAMPLE_LEVELS, sampleCheckpoint, sampleContainer } from '../api/scripted-dispatch.js';
+import { startTestService, type TestService } from '../api/test-service.js';
+import { runCli } from './run-cli.js';
+
+const CRID = '01K4XZ6Q0V9J3T8W2R5YB7N1C1';
+
+describe('the verbs of the command line', () => {
+  let service: TestService;
+  before(async () => {
+    service = await startTestService({
+      waitContainer: async name => ({
+        code: name === 'web' ? 7 : 0,
+        signal: 0,
+        oomKilled: false,
+        reason: 'failed',
+        atMs: NOW_MS,
+      }),
+    });
+  });
+  after(() => service[Symbol.asyncDispose]());
+  beforeEach(() => {
+    service.calls.length = 0;
+  });
+  const cli = (...argv: string[]) => runCli(service.address, argv);
+  const arrived = () => service.calls.map(({ method, args }) => [method, ...args]);
+
+  it('ps prints a table without borders', async () => {
+    const { code, stdout } = await cli('ps');
+    expect(stdout.split('\n')).to.deep.equal([
+      'NAME   STATE     EXECUTOR   ITERATION   AGE   EXIT   COMMAND',
+      ...Array(1).fill('web    running   fake       3           2m    -      /bin/loop --fast'),
+      '',
+    ]);
+    expect(code).to.equal(0);
+  });
+
+  it('ps lists running ones, with -a all', async () => {
+    await cli('ps', '--label', 'a');
+    await cli('ps', '-a');
+    const running = ['starting', 'running', 'paused', 'iterating', 'stopping'];
+    expect(service.calls[0]?.args[0]).to.deep.equal({ states: running, labels: { a: '' } });
+    expect(service.calls.at(-1)?.args[0]).to.deep.equal({ labels: {} });
+  });
+
+  it('ps -q prints names, and takes the common options before and after the verb', async () => {
+    expect((await cli('ps', '-q')).stdout).to.equal('web\n');
+    expect((await cli('-q', 'ps')).stdout).to.equal('web\n');
+  });
+
+  it('ps cuts the command to the terminal, never the name', async () => {
+    const { stdout } = await runCli(service.address, ['ps'], { columns: 58 });
+    expect(stdout.split('\n')[1]).to.equal('web    running   fake       3           2m    -      /bin…');
+    const narrow = await runCli(service.address, ['ps'], { columns: 20 });
+    expect(narrow.stdout).to.contain('/bin/loop --fast');
+  });
+
+  it('ps --output json is a stable array', async () => {
+    const { stdout } = await cli('ps', '--output', 'json');
+    const [container] = JSON.parse(stdout) as Record<string, unknown>[];
+    expect(Object.keys(container ?? {})).to.deep.equal([
+      'uid',
+      'state',
+      'generation',
+      'spec',
+      'createdAt',
+      'startedAt',
+      'restoredFrom',
+      'head',
+      'iteration',
+      'boundCpus',
+      'layers',
+    ]);
+    expect(container?.createdAt).to.equal('2026-01-02T03:04:05.678Z');
+  });
+
+  it('run attaches: output to its own streams, and the exit code is the task’s', async () => {
+    const { code, stdout, stderr } = await cli('run', '--name', 'web', '--rm', '--', './task', '-x');
+    expect(stdout).to.equal('hello\n');
+    expect(stderr).to.equal('part');
+    expect(code).to.equal(7);
+    expect(service.calls.map(call => call.method)).to.deep.equal([
+      'createContainer',
+      'startContainer',
+      ...service.calls.slice(2, 5).map(call => call.method),
+      'removeContainer',
+    ]);
+  });
+
+  it('run makes a spec of its options', async () => {
+    const options =
+      '-d --name w -l a=b -e A=1 -v /s:/t:ro -v d:/d -w /w -u 5:6 --cpus 0.5 -m 512m --pids-limit 9 --network none --hostname h ' +
+      '--executor fake --loader init --environment local --checkpoint-exit 85 --complete-exit 0 --checkpoint-signal SIGUSR1 ' +
+      '--checkpoint-timeout 2s --max-iterations 5 --max-duration 1h --no-trigger --log-max-size 1m';
+    const { code, stdout } = await cli('run', ...options.split(' '), './task', '--name', 'x', '-d');
+    expect([code, stdout]).to.deep.equal([0, 'web\n']);
+    expect(service.calls[0]?.args[1]).to.deep.equal({
+      name: 'w',
+      labels: { a: 'b' },
+      environment: 'local',
+      executor: 'fake',
+      loader: 'init',
+      task: {
+        argv: ['/home/me/task', '--name', 'x', '-d'],
+        env: { A: '1' },
+        cwd: '/w',
+        user: { uid: 5, gid: 6 },
+        exitCode: {
+          checkpoint: 85,
+          complete: 0,
+          signal: 'SIGUSR1',
+          signalTimeoutMs: 2000,
+          maxIterations: 5,
+          maxDurationMs: 3_600_000,
+        },
+      },
+      hostname: 'h',
+      volumes: [
+        { source: '/s', target: '/t', readOnly: true },
+        { source: '/home/me/d', target: '/d', readOnly: false },
+      ],
+      resources: { cpus: 0.5, memoryBytes: 536_870_912, pids: 9 },
+      network: 'none',
+      log: { maxBytes: 1_048_576 },
+      trigger: { allow: false, mechanisms: [] },
+    });
+  });
+
+  it('create makes a name, and leaves a relative command alone where there is a root file system', async () => {
+    await cli('create', '--rootfs', 'base', 'bin/x');
+    await cli('create', 'true');
+    const [first, second] = service.calls.map(
+      call => call.args[1] as { name: string; rootfs?: string; task: { argv: string[] } },
+    );
+    expect(first?.task.argv).to.deep.equal(['bin/x']);
+    expect(first?.rootfs).to.equal('/home/me/base');
+    expect(second?.task.argv).to.deep.equal(['true']);
+    expect(first?.name)
+      .to.match(/^[a-z]+-[a-z]+-[0-9a-f]{4}$/)
+      .and.not.equal(second?.name);
+  });
+
+  it('start, stop, kill, rm, pause and unpause take names and print them', async () => {
+    expect((await cli('start', 'a', 'b')).stdout).to.equal('a\nb\n');
+    await cli('stop', '-t', '1500ms', 'a');
+    await cli('kill', '-s', 'SIGUSR1', 'a');
+    await cli('rm', '-f', 'a');
+    await cli('pause', 'a');
+    await cli('unpause', 'a');
+    expect(arrived().map(([method, , ...rest]) => [method, ...rest])).to.deep.equal([
+      ['startContainer', 'a'],
+      ['startContainer', 'b'],
+      ['stopContainer', 'a', 1500],
+      ['killContainer', 'a', 'SIGUSR1'],
+      ['removeContainer', 'a', true],
+      ['bindContainer', 'a', { cpus: 0 }],
+      ['bindContainer', 'a', {}],
+    ]);
+    expect(JSON.parse((await cli('rm', 'a', '--output', 'json')).stdout)).to.deep.equal([{ name: 'a' }]);
+  });
+
+  it('wait prints the codes and exits with the last', async () => {
+    expect(await cli('wait', 'a', 'web')).to.deep.include({ code: 7, stdout: '0\n7\n' });
+    const json = JSON.parse((await cli('wait', 'web', '--output', 'json')).stdout) as unknown[];
+    expect(json).to.deep.equal([
+      {
+        name: 'web',
+        code: 7,
+        signal: 0,
+        oomKilled: false,
+        reason: 'failed',
+        message: '',
+        at: '2026-01-02T03:04:05.678Z',
+      },
+    ]);
+  });
+
+  it('logs keeps the streams apart, and as JSON has a line for each entry', async () => {
+    expect(await cli('logs', '-t', 'web')).to.deep.include({
+      stdout: '2026-01-02T03:04:05.678Z hello\n',
+      stderr: '2026-01-02T03:04:05.678Z part',
+    });
+    const lines = (await cli('logs', 'web', '--tail', '3', '--output', 'json')).stdout.trim().split('\n');
+    expect(lines.map(line => JSON.parse(line) as unknown)).to.deep.equal([
+      { stream: 'stdout', at: '2026-01-02T03:04:05.678Z', text: 'hello', endsLine: true },
+      { stream: 'stderr', at: '2026-01-02T03:04:05.678Z', text: 'part', endsLine: false },
+    ]);
+    expect(service.calls.at(-1)?.args).to.deep.equal(['web', { follow: false, tail: 3 }]);
+  });
+
+  it('exec passes stdin on with -i and exits with the command’s code', async () => {
+    const result = await runCli(service.address, ['exec', '-i', 'web', 'cat', '-n'], { stdin: 'in' });
+    expect(result).to.deep.equal({ code: 3, stdout: 'in', stderr: 'cat -n' });
+    expect((await cli('exec', 'web', 'true')).stdout).to.equal('');
+  });
+
+  it('update keeps the labels and limits that it does not name', async () => {
+    await cli('update', 'web', '-l', 'b=2', '--label-rm', 'app', '--cpus', '2');
+    expect(service.calls.at(-1)?.args.slice(1)).to.deep.equal([
+      'web',
+      7,
+      { labels: { b: '2' }, resources: { cpus: 2, memoryBytes: 536_870_912, pids: 64 } },
+    ]);
+  });
+
+  it('events prints one line for each', async () => {
+    expect((await cli('events')).stdout).to.equal('5 2026-01-02T03:04:05.678Z container web running a=b\n');
+    expect(service.calls[0]?.args).to.deep.equal([1, false]);
+    await cli('events', '--follow');
+    expect(service.calls[1]?.args).to.deep.equal([0, true]);
+    const json = JSON.parse((await cli('events', '--output', 'json')).stdout) as unknown;
+    expect(json).to.deep.equal({
+      sequence: 5,
+      at: '2026-01-02T03:04:05.678Z',
+      subject: 'container',
+      id: 'web',
+      type: 'running',
+      facts: { a: 'b' },
+    });
+  });
+
+  it('inspect shows a container', async () => {
+    expect(JSON.parse((await cli('inspect', 'web')).stdout)).to.have.nested.property('spec.name', 'web');
+  });
+
+  it('checkpoint create prints the id; on a terminal it shows the states', async () => {
+    expect(await cli('checkpoint', 'create', 'web')).to.deep.include({
+      code: 0,
+      stdout: `${CRID}\n`,
+      stderr: '',
+    });
+    const { stderr } = await runCli(service.address, ['checkpoint', 'create', 'web'], { terminal: true });
+    expect(stderr).to.contain('requested → dumping → captured → committed\n');
+  });
+
+  it('checkpoint ls prints a table of all ids in full', async () => {
+    const { stdout } = await cli('checkpoint', 'ls');
+    expect(stdout.split('\n')).to.deep.equal([
+      'CRID                         CONTAINER   MECHANISM   STATE       SIZE      PUBLISHED   PARENT                       AGE',
+      `${CRID}   web         exit-code   committed   1.2 MiB   web:warm    01K4XZ6Q0V9J3T8W2R5YB7N1C0   2m`,
+      '',
+    ]);
+    expect((await cli('checkpoint', 'ls', '-q')).stdout).to.equal(`${CRID}\n`);
+    const [json] = JSON.parse((await cli('checkpoint', 'ls', '--output', 'json')).stdout) as object[];
+    expect(Object.keys(json ?? {})).to.include.members([
+      'crid',
+      'state',
+      'bytes',
+      'published',
+      'createdAt',
+      'phases',
+      'spec',
+    ]);
+  });
+
+  it('checkpoint tree draws the lineage', async () => {
+    const { stdout } = await cli('checkpoint', 'tree');
+    const plain = stdout.replace(/[├└]─/g, '+').replace(/[|`]-/g, '+').replace(/→|->/g, '>');
+    expect(plain.split('\n')).to.deep.equal([
+      '01K4XZ6Q0V9J3T8W2R5YB7N1C0  web  exit-code  committed  #3  1.2 MiB  2m  [web:warm]',
+      '+ > web-f1 (gone)',
+      `+ ${CRID}  web  exit-code  committed  #3  1.2 MiB  2m  [web:warm]`,
+      '',
+    ]);
+  });
+
+  it('publish, unpublish, rm and commit name the checkpoint', async () => {
+    expect((await cli('checkpoint', 'publish', CRID, 'web:warm', '--move')).stdout).to.equal('web:warm\n');
+    await cli('checkpoint', 'unpublish', CRID);
+    await cli('checkpoint', 'rm', '-f', CRID);
+    await cli('checkpoint', 'commit', CRID);
+    await cli('checkpoint', 'inspect', CRID);
+    expect(
+      arrived().map(each => each.filter((_, index) => index !== 1 || each[0] === 'getCheckpoint')),
+    ).to.deep.equal([
+      ['publishCheckpoint', CRID, 'web:warm', true],
+      ['publishCheckpoint', CRID, '', false],
+      ['removeCheckpoint', CRID, true],
+      ['commitCheckpoint', CRID],
+      ['getCheckpoint', CRID],
+    ]);
+  });
+
+  it('restore prints the name', async () => {
+    expect(await cli('restore', CRID, '--name', 'b')).to.deep.include({ code: 0, stdout: 'web\n' });
+  });
+
+  it('fork prints each copy, complains of each that failed, and exits 1 then', async () => {
+    const { code, stdout, stderr } = await cli('fork', 'web', '-n', '2');
+    expect([code, stdout]).to.deep.equal([1, 'web-f1   running\n']);
+    expect(stderr).to.equal('web-f2: No room.\n  what to do: Free space.\n');
+    expect((await cli('fork', '-q', 'web:warm')).stdout).to.equal('web-f1\n');
+    expect(service.calls.at(-1)?.args[1]).to.deep.include({ source: { checkpoint: 'web:warm' } });
+  });
+
+  it('doctor shows below each level what is missing and the command that adds it', async () => {
+    const { stdout } = await cli('doctor');
+    expect(stdout.split('\n')).to.deep.equal([
+      'LEVEL         NAME      HEALTH     CAN',
+      'environment   local     healthy    run',
+      'executor      process   degraded   run',
+      '  cgroup-freezer: cgroup v2 is not mounted (without it: no bind)',
+      '    add it: mount -t cgroup2 none /sys/fs/cgroup',
+      '',
+    ]);
+  });
+
+  it('capabilities shows what a container’s levels can do together', async () => {
+    const { stdout } = await cli('capabilities', 'web');
+    expect(stdout).to.match(/bind +executor +process +no: cgroup-freezer: no/);
+    expect(stdout).to.match(/exit-code +task +yes +the task has it/);
+    expect((await cli('capabilities')).stdout).to.match(/executor +process +degraded/);
+  });
+});
+
+describe('the command line where something is wrong', () => {
+  it('exits 2 for wrong usage, with a hint', async () => {
+    for (const argv of [
+      ['nonsense'],
+      ['run'],
+      ['ps', '--nonsense'],
+      ['run', '--memory', 'lots', 'x'],
+      ['run', '-d', '--rm', 'x'],
+    ]) {
+      const { code, stderr } = await runCli('unix:/nonexistent', argv);
+      expect([argv.join(' '), code]).to.deep.equal([argv.join(' '), 2]);
+      expect(stderr).to.match(/error: /);
+    }
+  });
+
+  it('exits 0 for --help, which explains every verb', async () => {
+    const { code, stdout } = await runCli('unix:/nonexistent', ['--help']);
+    expect(code).to.equal(0);
+    for (const verb of ['run', 'ps', 'checkpoint', 'fork', 'doctor', 'serve'])
+      expect(stdout).to.contain(verb);
+  });
+
+  it('says how to start the service where there is none, and exits 1', async () => {
+    const { code, stderr } = await runCli('unix:/nonexistent/p.sock', ['ps']);
+    expect(code).to.equal(1);
+    expect(stderr).to.match(
+      /^No service answers at unix:\/nonexistent\/p\.sock\.\n {2}required: a running service\n/,
+    );
+    expect(stderr).to.match(/what to do: Start the service: portlayer serve/);
+  });
+
+  it('prints an error’s message, what was required and found, and what to do', async () => {
+    const details = { required: 'r', found: 'f', remedy: 'Do it.' };
+    await using service = await startTestService({
+      getContainer: async () => Promise.reject(new PortLayerError('WRONG_STATE', 'Not now.', details)),
+      startContainer: async (_id, name) =>
+        name === 'bad' ? Promise.reject(new PortLayerError('NOT_FOUND', 'No bad.')) : sampleContainer(name),
+    });
+    const { code, stderr } = await runCli(service.address, ['inspect', 'x']);
+    expect([code, stderr]).to.deep.equal([
+      1,
+      'Not now.\n  required: r\n  found:    f\n  what to do: Do it.\n',
+    ]);
+    const several = await runCli(service.address, ['start', 'bad', 'good']);
+    expect(several).to.deep.equal({ code: 1, stdout: 'good\n', stderr: 'No bad.\n' });
+  });
+
+  it('inspect falls back to a checkpoint where there is no such container', async () => {
+    await using service = await startTestService({
+      getContainer: async () => Promise.reject(new PortLayerError('NOT_FOUND', 'No container.')),
+      getCheckpoint: async id => sampleCheckpoint(id),
+    });
+    const { stdout } = await runCli(service.address, ['inspect', CRID]);
+    expect(JSON.parse(stdout)).to.have.property('crid', CRID);
+  });
+
+  it('doctor looks from here where no service runs', async () => {
+    const local = { doctor: async () => SAMPLE_LEVELS };
+    const { code, stdout, stderr } = await runCli('unix:/nonexistent/p.sock', ['doctor'], { local });
+    expect(code).to.equal(0);
+    expect(stdout).to.contain('executor      process');
+    expect(stderr).to.contain('looking from here');
+  });
+
+  it('serve, demo and doctor --rebuild hand over to the local service', async () => {
+    const seen: unknown[] = [];
+    const local = {
+      serve: async (options: unknown) => void seen.push(options),
+      demo: async (argv: readonly string[]) => seen.push(argv) && 4,
+      rebuild: async (stateDir?: string) => {
+        seen.push(stateDir);
+        return { containers: 1, checkpoints: 2, problems: [] };
+      },
+    };
+    await runCli('unix:/x', ['serve', '--state-dir', '/s', '--listen', 'unix:/l'], { local });
+    expect((await runCli('unix:/x', ['demo', 'a', '--b'], { local })).code).to.equal(4);
+    const { stdout } = await runCli('unix:/x', ['doctor', '--rebuild'], { local });
+    expect(stdout).to.equal('Found 2 checkpoints and 1 containers.\n');
+    expect(seen).to.deep.equal([{ stateDir: '/s', listen: 'unix:/l' }, ['a', '--b'], undefined]);
+  });
+
+  it('run sends SIGINT at the first Ctrl-C and leaves the container at the second', async () => {
+    let press = () => {};
+    const kills: string[] = [];
+    await using service = await startTestService({
+      killContainer: async (_id, name, signal) => {
+        kills.push(signal);
+        setTimeout(press, 5);
+        return sampleContainer(name);
+      },
+      waitContainer: async (_name, signal) => {
+        setTimeout(press, 5);
+        return new Promise((_resolve, reject) =>
+          signal.addEventListener('abort', () => reject(signal.reason)),
+        );
+      },
+    });
+    const { code, stderr } = await runCli(service.address, ['run', '--name', 'web', '--rm', 'x'], {
+      interrupt: play => {
+        press = play;
+      },
+    });
+    expect([code, kills]).to.deep.equal([130, ['SIGINT']]);
+    expect(stderr).to.contain('web runs on.');
+    expect(service.calls.map(call => call.method)).not.to.include('removeContainer');
+  });
+
+  it('a guest’s words do not steer the terminal', async () => {
+    await using service = await startTestService({
+      listContainers: async () => {
+        const container = sampleContainer();
+        const task = { ...container.spec.task, argv: ['\x1b[31mred\n'] };
+        return { items: [{ ...container, spec: { ...container.spec, task } }] };
+      },
+    });
+    const { stdout } = await runCli(service.address, ['ps']);
+    expect(stdout).not.to.contain('\x1b');
+    expect(stdout.trim().split('\n')).to.have.lengthOf(2);
+  });
+});
