@@ -32,7 +32,8 @@ export function execVerb(context: VerbContext): Command {
       const { interactive, env, envFile, workdir, user } = options;
       const stdin = interactive ? (shell.stdin as AsyncIterable<Buffer>) : undefined;
       const output = shell.client.execContainer(name, {
-        argv: [program, ...args],
+        // kubectl's habit: `exec NAME -- COMMAND`.
+        argv: program === '--' ? args : [program, ...args],
         env: { ...envFile, ...env },
         ...(workdir !== undefined && { cwd: workdir }),
         ...(user && { user }),
