@@ -21,10 +21,13 @@ import { reflectionPackage } from './reflection.js';
 import { type Listener, listenOn, type Unlisten } from './socket.js';
 import { streamHandlers } from './streams.js';
 import { loadRequestTypes, strictDeserializer } from './strict-decoder.js';
+import { createTurns } from './turns.js';
 
 const EXECUTION = 'portlayer.execution.v1.Execution';
 const LEVELS = 'portlayer.execution.v1.Levels';
-const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
+/** A lineage of 50,000 checkpoints with their specs. */
+const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
 
 /** What an API server is made of. */
 export interface ApiServerOptions {
@@ -50,10 +53,15 @@ export interface ApiServer {
  */
 export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const stopping = new AbortController();
-  const context: ApiContext = { dispatch: options.dispatch, log: options.log, stopping: stopping.signal };
+  const context: ApiContext = {
+    dispatch: options.dispatch,
+    log: options.log,
+    stopping: stopping.signal,
+    turn: createTurns(),
+  };
   const server = new Server({
-    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
-    'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+    'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
+    'grpc.max_send_message_length': MAX_RESPONSE_BYTES,
   });
   const health = addServices(server, context);
   const unlisten: Unlisten[] = [];

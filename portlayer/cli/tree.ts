@@ -16,6 +16,7 @@ export const ASCII: Strokes = { tee: '|- ', last: '`- ', bar: '|  ', arrow: '->'
 
 /**
  * The lineage as lines: each checkpoint under its parent, and under each the containers that were restored from it.
+ * An only child stands right below its parent; several are branches.
  *
  * @param states the state of each container by name
  */
@@ -30,24 +31,34 @@ export function treeLines(
     children.set(node.parentIndex, [...(children.get(node.parentIndex) ?? []), index]);
   });
   const lines: string[] = [];
-  const draw = (index: number, stroke: string, indent: string) => {
-    const node = nodes[index];
-    if (!node) return;
-    lines.push(`${stroke}${describe(node, nowMs)}`);
-    const below = children.get(index) ?? [];
-    const leaves = node.containers.map(name => `${strokes.arrow} ${name} (${states.get(name) ?? 'gone'})`);
-    leaves.forEach((leaf, at) => {
-      const isLast = at === leaves.length - 1 && below.length === 0;
-      lines.push(`${indent}${isLast ? strokes.last : strokes.tee}${leaf}`);
-    });
-    below.forEach((child, at) => {
-      const isLast = at === below.length - 1;
-      draw(
-        child,
-        `${indent}${isLast ? strokes.last : strokes.tee}`,
-        `${indent}${isLast ? '   ' : strokes.bar}`,
-      );
-    });
+  // A line of descent stays in its column; only where it branches do the branches step in.
+  const draw = (from: number, stroke: string, indent: string) => {
+    let lead = stroke;
+    for (let at: number | undefined = from; at !== undefined; lead = indent) {
+      const node: CheckpointNode | undefined = nodes[at];
+      if (!node) return;
+      lines.push(`${lead}${describe(node, nowMs)}`);
+      const leaves = node.containers.map(name => `${strokes.arrow} ${name} (${states.get(name) ?? 'gone'})`);
+      const below: readonly number[] = children.get(at) ?? [];
+      at = undefined;
+      if (leaves.length + below.length === 1) {
+        for (const leaf of leaves) lines.push(`${indent}${leaf}`);
+        at = below[0];
+      } else {
+        leaves.forEach((leaf, i) => {
+          const isLast = i === leaves.length - 1 && below.length === 0;
+          lines.push(`${indent}${isLast ? strokes.last : strokes.tee}${leaf}`);
+        });
+        below.forEach((child, i) => {
+          const isLast = i === below.length - 1;
+          draw(
+            child,
+            `${indent}${isLast ? strokes.last : strokes.tee}`,
+            `${indent}${isLast ? '   ' : strokes.bar}`,
+          );
+        });
+      }
+    }
   };
   for (const root of children.get(-1) ?? []) draw(root, '', '');
   return lines;

@@ -10,6 +10,9 @@ import {
 } from '@grpc/grpc-js';
 import { errorFromCall } from './errors.js';
 
+/** What the service sends at most: a whole lineage comes in one message. */
+const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
+
 /** What every call takes. */
 export interface CallOptions {
   /** Cancels the call; the service undoes what it had begun. */
@@ -37,6 +40,7 @@ export interface Channel {
 /** Connects at the first call. `waitForReadyMs`: how long each call waits for a service that is not there, or not there again, yet. */
 export function openChannel(address: string, waitForReadyMs: number): Channel {
   const client = new Client(address, credentials.createInsecure(), {
+    'grpc.max_receive_message_length': MAX_RESPONSE_BYTES,
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.max_reconnect_backoff_ms': 2000,
   });

@@ -5,11 +5,13 @@ import { join } from 'node:path';
 // The demo's job: a program that knows nothing of portlayer but the exit-code convention. It digests every file below
 // a directory, each digest over the one before it, so that a file left out or taken twice shows, and counts the words
 // of the source files among them, so that there is an index to keep from one run to the next.
-// With DEMO_INTERVAL_MS it records where it is and exits 85 whenever that time is up; run again, it goes on from there.
+// With DEMO_STEPS it records where it is and exits 85 every second, and at least so many times in all; run again, it goes
+// on from there.
 
 const CHECKPOINT_EXIT = 85;
 const state = process.env.PORTLAYER_STATE ?? '.';
-const intervalMs = Number(process.env.DEMO_INTERVAL_MS ?? 0);
+const steps = Number(process.env.DEMO_STEPS ?? 0);
+const INTERVAL_MS = 1000;
 const startedAt = Date.now();
 
 /** Where the job is. */
@@ -25,7 +27,7 @@ function digestFrom(files: readonly string[], from: Progress): Progress {
   let { next, digest, bytes } = from;
   const words = new Map(from.words);
   for (; next < files.length; next++) {
-    if (intervalMs > 0 && next % 16 === 0 && next > from.next && Date.now() - startedAt >= intervalMs) {
+    if (steps > 0 && isTime(next - from.next, files.length)) {
       record('progress.json', { next, digest, bytes, words: [...words] });
       console.log(`${next} of ${files.length} files`);
       process.exit(CHECKPOINT_EXIT);
@@ -37,6 +39,10 @@ function digestFrom(files: readonly string[], from: Progress): Progress {
     if (/\.(?:[cm]?[jt]s|json|md|h|c)$/.test(path)) index(words, content.toString());
   }
   return { next, digest, bytes, words: [...words] };
+}
+
+function isTime(done: number, total: number): boolean {
+  return done > 0 && (done >= total / (steps + 1) || Date.now() - startedAt >= INTERVAL_MS);
 }
 
 function index(words: Map<string, number>, text: string): void {
