@@ -43,7 +43,11 @@ module.exports = {
     ]),
     only('api', '^portlayer/api/', [...base, 'portlayer/dispatch', 'proto']),
     only('client', '^portlayer/client/', ['portlayer/errors', 'proto']),
-    only('cli', '^portlayer/cli/', ['portlayer/client', 'portlayer/errors', '^portlayer/main\\.ts']),
+    only('cli', '^portlayer/cli/', [
+      'portlayer/client',
+      'portlayer/errors',
+      '^portlayer/(main|package-root)\\.ts',
+    ]),
     ...['process', 'container', 'qemu', 'vsphere', 'fake'].map(name =>
       only(`executor-${name}`, `^executors/${name}/`, [
         ...base,

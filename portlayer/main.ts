@@ -16,6 +16,7 @@ import type { ExecutorPlugin } from './plugin/executor.js';
 import { createRegistry, type PlacedOffer, type Registry } from './plugin/registry.js';
 import { openAudit } from './policy/audit.js';
 import { openImageStore } from './store/image-store.js';
+import { openReserve, type Reserve } from './store/reserve.js';
 import { openSpecStore } from './store/spec-store.js';
 
 /** How long a stopping service lets calls finish, in milliseconds. */
@@ -42,9 +43,32 @@ export interface Service extends AsyncDisposable {
 
 /** Starts a service: takes up what ran before, then listens. Throws `PortLayerError`. */
 export async function openService(options: ServiceOptions): Promise<Service> {
-  const { stateDirectory, log } = options;
+  const { stateDirectory } = options;
   const path = options.socketPath ?? socketPath(stateDirectory);
   await mkdir(stateDirectory, { recursive: true, mode: 0o700 });
+  requireShort(stateDirectory);
+  const reserve = openReserve(join(stateDirectory, 'reserve'));
+  const service = await reserve.use(() => open(options, path, reserve));
+  reserve.refill();
+  return service;
+}
+
+/** The longest state directory, in bytes: a container's sockets lie 60 bytes below it and a socket's path has 107. Source: unix(7). */
+const LONGEST_STATE_DIRECTORY = 47;
+
+function requireShort(stateDirectory: string): void {
+  const bytes = Buffer.byteLength(stateDirectory);
+  if (bytes <= LONGEST_STATE_DIRECTORY) return;
+  throw new PortLayerError('INVALID_SPEC', 'The state directory has too long a path for the sockets in it.', {
+    required: `at most ${LONGEST_STATE_DIRECTORY} bytes`,
+    found: `${bytes} bytes: ${stateDirectory}`,
+    remedy: 'Choose a shorter one with --state-dir, for example /var/lib/portlayer.',
+    facts: { field: 'stateDirectory' },
+  });
+}
+
+async function open(options: ServiceOptions, path: string, reserve: Reserve): Promise<Service> {
+  const { stateDirectory, log } = options;
   const closers = createClosers();
   try {
     const catalog = openCatalog(join(stateDirectory, 'catalog.db'));
@@ -55,7 +79,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     closers.add(() => registry[Symbol.asyncDispose]());
     const store = await openImageStore(stateDirectory);
     const specs = await openSpecStore(join(stateDirectory, 'specs'), log);
-    const dispatch = await createDispatch({ registry, catalog, store, specs, audit, log });
+    const dispatch = await createDispatch({ registry, catalog, store, specs, reserve, audit, log });
     closers.add(() => dispatch[Symbol.asyncDispose]());
     const server = await createApiServer({ dispatch, listen: [{ path, mode: 0o600 }], log });
     closers.add(() => server.stop(STOP_GRACE_MS));
@@ -68,6 +92,8 @@ export async function openService(options: ServiceOptions): Promise<Service> {
 
 /** Runs a service in the foreground until SIGTERM or SIGINT. */
 export async function serve(options: ServiceOptions): Promise<void> {
+  // Images and the catalog hold what tasks hold: nobody else reads them.
+  process.umask(0o077);
   const ended = new Promise<string>(resolve => {
     process.once('SIGTERM', resolve);
     process.once('SIGINT', resolve);

@@ -15,6 +15,7 @@ export async function checkSpec(place: Place, spec: ContainerSpec): Promise<void
   checkUser(place, spec);
   checkIsolation(place, spec);
   checkLimits(place, spec.resources);
+  checkProgram(place, spec);
   if (spec.rootfs !== undefined) await checkRootfs(place.host, spec.rootfs);
   for (const [i, volume] of spec.volumes.entries()) {
     checkPath(`volumes.${i}.target`, volume.target);
@@ -28,6 +29,23 @@ export async function checkSpec(place: Place, spec: ContainerSpec): Promise<void
     }
     if (spec.rootfs === undefined) await checkMountPoint(place.host, `volumes.${i}.target`, volume.target);
   }
+}
+
+/** A program below one of the host's directories that a container has its own of cannot be found inside. */
+function checkProgram(place: Place, spec: ContainerSpec): void {
+  const program = spec.task.argv[0] ?? '';
+  const top = program.split('/')[1] ?? '';
+  if (spec.rootfs !== undefined || !place.namespaces.kinds.has('mount') || !program.startsWith('/')) return;
+  if (!['tmp', 'run'].includes(top)) return;
+  const isBrought = spec.volumes.some(({ target }) => `${program}/`.startsWith(`${target}/`));
+  if (isBrought || program.startsWith('/run/portlayer/')) return;
+  const directory = program.slice(0, program.lastIndexOf('/'));
+  throw invalid(
+    'task.argv.0',
+    `a program that the container sees; it has a /${top} of its own`,
+    program,
+    `Bring its directory in (portlayer run --volume ${directory}:${directory}:ro), or put it elsewhere.`,
+  );
 }
 
 /** Throws CAPABILITY_MISSING for a limit that no writable cgroup controller can keep. */
@@ -109,7 +127,7 @@ async function checkRootfs(host: Host, rootfs: string): Promise<void> {
   const remedy = "Unpack a root file system there, or leave rootfs out to use the host's own.";
   const entries = await host.files.list(rootfs).catch(() => undefined);
   if (!entries) throw invalid('rootfs', 'a directory that can be read', `none at ${rootfs}`, remedy);
-  // These are mounted on before the change of root: a link there would lead out of it.
+  // These are mounted on: behind a link they would hide something else of the root.
   const link = entries.find(entry => entry.kind !== 'directory' && [...ownTops, 'sys'].includes(entry.name));
   if (link)
     throw invalid(

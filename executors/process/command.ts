@@ -1,11 +1,13 @@
 import type { StartRequest } from '../../portlayer/plugin/executor.js';
 import type { ContainerPaths } from './layout.js';
 import type { Place } from './place.js';
+import { taskEnvironment, taskEnvPrefix } from './task-environment.js';
 import type { WritableLayer } from './writable-layer.js';
 
 /** What the monitor is to execute. */
 export interface Command {
   readonly argv: readonly string[];
+  /** The task's, under names of its own: `unshare` and the monitor see nothing they would act on. */
   readonly env: Readonly<Record<string, string>>;
 }
 
@@ -29,7 +31,8 @@ export function buildCommand(
       'init',
       ...['--relay', `${relay}/relay.sock`, '--socket', `${relay}/checkpoint.sock`],
       ...['--relay-early', `${paths.relay}/relay.sock`],
-      ...['--cwd', cwd],
+      ...['--cwd', cwd, '--env-prefix', taskEnvPrefix],
+      ...(spec.network === 'none' && place.namespaces.kinds.has('net') ? ['--loopback-up'] : []),
       ...(spec.task.user ? ['--uid', String(spec.task.user.uid), '--gid', String(spec.task.user.gid)] : []),
       ...(place.namespaces.kinds.has('uts') ? ['--hostname', spec.hostname ?? hostnameOf(spec.name)] : []),
       ...(spec.task.exitCode ? ['--checkpoint-exit', String(spec.task.exitCode.checkpoint)] : []),
@@ -39,7 +42,7 @@ export function buildCommand(
       '--',
       ...launch.argv,
     ],
-    env: { ...environment(place, launch.env), ...request.env, PORTLAYER_STATE: state },
+    env: taskEnvironment({ ...environment(place, launch.env), ...request.env, PORTLAYER_STATE: state }),
   };
 }
 

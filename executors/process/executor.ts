@@ -3,13 +3,13 @@ import { readExitFile } from '../../portlayer/environments/monitor/exit-result.j
 import { findMonitor } from '../../portlayer/environments/monitor/monitor-process.js';
 import { readLog } from '../../portlayer/environments/monitor/read-log.js';
 import { taskHandles } from '../../portlayer/environments/process/caught-signals.js';
-import type { ExitResult } from '../../portlayer/model/container-record.js';
+import { isErrno } from '../../portlayer/errors/port-layer-error.js';
 import type { Executor } from '../../portlayer/plugin/executor.js';
 import { createBind } from './bind.js';
 import { checkSpec } from './check-spec.js';
 import { createContainers } from './containers.js';
 import { createDisk } from './disk.js';
-import { killContainer, stopContainer } from './ending.js';
+import { killContainer, SETTLED_EXIT, stopContainer } from './ending.js';
 import { createExec } from './exec.js';
 import { fingerprintPlace } from './fingerprint.js';
 import { directoryOf, makeHandle } from './handle.js';
@@ -23,15 +23,7 @@ const SIGKILL = 9;
 export function createProcessExecutor(place: Place): Executor {
   const containers = createContainers(place);
   const { host } = place;
-  const exec =
-    place.namespaces.kinds.has('pid') && place.nsenter
-      ? createExec(place, containers, place.nsenter)
-      : undefined;
-
-  async function exitOf(uid: string, exit: ExitResult): Promise<ExitResult> {
-    const oomKilled = exit.signal === SIGKILL && (await containers.group(uid).oomKills()) > 0;
-    return oomKilled ? { ...exit, oomKilled } : exit;
-  }
+  const exec = place.namespaces.kinds.has('pid') ? createExec(place, containers) : undefined;
 
   return {
     name: 'process',
@@ -52,10 +44,11 @@ export function createProcessExecutor(place: Place): Executor {
     },
     async settle(uid) {
       containers.forget(uid);
-      await host.files.remove(`${containers.paths(uid).directory}/exit`);
+      const { directory } = containers.paths(uid);
+      await host.files.rename(`${directory}/exit`, `${directory}/${SETTLED_EXIT}`).catch(ignoreMissing);
     },
     async wait(uid, signal) {
-      return exitOf(uid, await abortable(containers.client(uid).ended, signal));
+      return abortable(containers.client(uid).ended, signal);
     },
     async signal(uid, signal) {
       const client = await containers.known(uid);
@@ -108,4 +101,9 @@ async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T
   } finally {
     signal.removeEventListener('abort', abort);
   }
+}
+
+/** A run that was lost leaves no exit. */
+function ignoreMissing(caught: unknown): void {
+  if (!isErrno(caught) || caught.code !== 'ENOENT') throw caught;
 }

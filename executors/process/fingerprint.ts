@@ -3,21 +3,12 @@ import type { Place } from './place.js';
 
 /** What the executor `process` can do on its host, from what was tried when it was made. */
 export function fingerprintPlace(place: Place): Fingerprint {
-  const findings: Finding[] = [
+  const findings: readonly Finding[] = [
     ...place.namespaces.findings,
     ...place.disk.findings,
     freezing(place),
     limits(place),
   ];
-  if (place.namespaces.kinds.has('pid') && !place.nsenter) {
-    findings.push({
-      key: 'nsenter',
-      value: 'no',
-      reason: 'there is no nsenter command',
-      remedy: 'apt-get install util-linux',
-      removes: ['exec'],
-    });
-  }
   const bare = place.namespaces.kinds.size === 0;
   const kinds = [...place.namespaces.kinds].sort().join(', ');
   return {

@@ -4,7 +4,6 @@ import type { ProcessConfig } from './config.js';
 import { type ChosenDisk, chooseDisk } from './disk-strategy.js';
 import { createLayout, type Layout } from './layout.js';
 import { type Namespaces, tryNamespaces } from './namespaces.js';
-import { findTool } from './tools.js';
 
 /** All that was found out, once, about the host that one executor works on. */
 export interface Place {
@@ -14,8 +13,6 @@ export interface Place {
   readonly namespaces: Namespaces;
   readonly disk: ChosenDisk;
   readonly cgroups: CgroupLayout;
-  readonly nsenter: string | undefined;
-  readonly setpriv: string | undefined;
   /** True where a container gets a root of its own; else its task sees the host's paths. */
   readonly ownRoot: boolean;
 }
@@ -27,15 +24,13 @@ export async function surveyPlace(host: Host, config: ProcessConfig): Promise<Pl
     await host.files.makeDirectory(path, 0o700);
   for (const path of [layout.empty, layout.bin]) await host.files.makeDirectory(path, 0o755);
   await installTool(host, layout);
-  const [namespaces, cgroups, nsenter, setpriv] = await Promise.all([
+  const [namespaces, cgroups] = await Promise.all([
     tryNamespaces(host, config.namespaces ?? 'auto'),
     detectCgroups(host),
-    findTool(host, 'nsenter'),
-    findTool(host, 'setpriv'),
   ]);
   const disk = await chooseDisk(host, layout, namespaces, config.disk);
   const ownRoot = namespaces.kinds.has('mount');
-  return { host, layout, config, namespaces, disk, cgroups, nsenter, setpriv, ownRoot };
+  return { host, layout, config, namespaces, disk, cgroups, ownRoot };
 }
 
 /** The guest tool is the init binary under another name; renewed only when it differs in size or content. */

@@ -4,7 +4,7 @@ import { PortLayerError } from '../../portlayer/errors/port-layer-error.js';
 import type { StartRequest } from '../../portlayer/plugin/executor.js';
 import { buildCommand } from './command.js';
 import type { Containers } from './containers.js';
-import { killContainer, killLeftovers } from './ending.js';
+import { killContainer, killLeftovers, SETTLED_EXIT } from './ending.js';
 import type { Place } from './place.js';
 import { prepareWritableLayer } from './writable-layer.js';
 
@@ -29,7 +29,7 @@ export async function startContainer(
   if (await containers.exists(uid)) {
     if ((await findMonitor(host, paths.directory)) !== undefined) await killContainer(place, containers, uid);
     else await killLeftovers(place, containers, uid);
-    await host.files.remove(`${paths.directory}/exit`);
+    for (const name of ['exit', SETTLED_EXIT]) await host.files.remove(`${paths.directory}/${name}`);
     await host.files.remove(paths.relay);
   }
   containers.forget(uid);
@@ -40,10 +40,18 @@ export async function startContainer(
     host.files.makeDirectory(paths.merged, 0o755),
     host.files.makeDirectory(`${paths.relay}/bin`, 0o755),
   ]);
+  const memory = place.cgroups.places.get('memory');
   const command = buildCommand(place, paths, request, layer);
   await startMonitor(
     host,
-    { directory: paths.directory, log: spec.log, cgroups, command: command.argv, env: command.env },
+    {
+      directory: paths.directory,
+      log: spec.log,
+      cgroups,
+      ...(memory ? { memoryGroup: `${memory.base}/${uid}` } : {}),
+      command: command.argv,
+      env: command.env,
+    },
     signal,
   );
   // Whoever asked for the container meanwhile got a client of the run before.

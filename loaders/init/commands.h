@@ -8,5 +8,9 @@ int tool_command(int argc, char **argv);
 int fold_command(int argc, char **argv);
 int stage_command(int argc, char **argv);
 int netns_command(int argc, char **argv);
+int machine_command(int argc, char **argv);
+int machine_init_command(int argc, char **argv);
+int split_command(int argc, char **argv);
+int enter_command(int argc, char **argv);
 
 #endif

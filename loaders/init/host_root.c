@@ -33,7 +33,7 @@ static bool bring(const char *name, const char *target)
 		if (length < 0)
 			return false;
 		aim[length] = '\0';
-		return symlink(aim, path) == 0;
+		return make_link(aim, path);
 	}
 	/* A file at the top of a host (a swap file, a kernel) is nothing for a container. */
 	return !S_ISDIR(found.st_mode) || mount_bind(source, path, true);
@@ -42,7 +42,7 @@ static bool bring(const char *name, const char *target)
 bool mount_host_root(const char *target)
 {
 	char path[4400];
-	if (!make_directories(target, 0755) || mount("tmpfs", target, "tmpfs", MS_NODEV, "mode=755,size=1m") != 0)
+	if (!mount_new("tmpfs", target, MS_NODEV, "mode=755,size=1m"))
 		return false;
 	/* Unbindable, so that the bind of the directory that `target` lies in does not bring it along, into itself. */
 	mount(NULL, target, NULL, MS_UNBINDABLE, NULL);

@@ -148,6 +148,7 @@ int init_command(int argc, char **argv)
 	the_init.first_try = the_init.next_try = -1;
 	the_init.listener = -1;
 	identity_draw(&the_init.identity, NULL);
+	prctl(PR_SET_NAME, "portlayer-init", 0, 0, 0);
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	setsid();
 
@@ -155,6 +156,8 @@ int init_command(int argc, char **argv)
 		return fail_as("signalfd", "for all signals");
 	if (options->hostname != NULL && sethostname(options->hostname, strlen(options->hostname)) != 0)
 		return fail_as("hostname", options->hostname);
+	if (options->loopback_up && !loopback_raise())
+		return fail_as("loopback", "lo");
 	if (!setup_run(options, &failure))
 		return fail(&failure, EXIT_SETUP);
 	if (chdir("/") != 0)

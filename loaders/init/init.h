@@ -21,8 +21,9 @@ struct operation {
 
 struct init_options {
 	const char *relay, *relay_early, *socket, *cwd, *hostname;
+	const char *env_prefix; /* see environment_take(); NULL: the environment as it is */
 	long long uid, gid; /* -1: as they are */
-	bool wait_all, drop_capabilities;
+	bool wait_all, drop_capabilities, loopback_up;
 	int checkpoint_exit;
 	struct operation operations[OPERATIONS_MAX];
 	size_t operation_count;
@@ -51,6 +52,25 @@ bool setup_run(const struct init_options *options, struct setup_failure *failure
 
 /* Starts the task. Its pid, or -1 with the reason. */
 pid_t task_start(const struct init_options *options, struct setup_failure *failure);
+
+/* --- become.c: what the process that will be a task, or a command beside it, takes on --- */
+
+/*
+ * The task's environment, which must have no say in what runs before the task, comes under other names: each entry
+ * begins with `prefix`, which is taken away. What does not begin with it is dropped.
+ */
+void environment_take(const char *prefix);
+/* The user, the group and the capabilities that the options name; NULL, or what could not be done, with errno. */
+const char *credentials_take(const struct init_options *options);
+
+/* --- self.c --- */
+
+/* Executes this program again, with `argv` (its own), where its file could be written to from inside; else returns. */
+void self_protect(char *const *argv);
+
+/* --- netns.c --- */
+
+bool loopback_raise(void);
 
 /* --- capabilities.c --- */
 

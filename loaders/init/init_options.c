@@ -27,6 +27,8 @@ static bool plain(struct init_options *options, const char *name, const char *va
 		options->cwd = value;
 	else if (strcmp(name, "--hostname") == 0)
 		options->hostname = value;
+	else if (strcmp(name, "--env-prefix") == 0)
+		options->env_prefix = value;
 	else if (strcmp(name, "--uid") == 0) {
 		if (!number(value, 0, 4294967294LL, &options->uid))
 			*problem = "--uid takes a number";
@@ -55,6 +57,9 @@ const char *init_options_parse(int argc, char **argv, struct init_options *optio
 			at++;
 		} else if (strcmp(name, "--drop-capabilities") == 0) {
 			options->drop_capabilities = true;
+			at++;
+		} else if (strcmp(name, "--loopback-up") == 0) {
+			options->loopback_up = true;
 			at++;
 		} else if (takes >= 0) {
 			if (options->operation_count == OPERATIONS_MAX)

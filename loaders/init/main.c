@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "commands.h"
-#include "protocol.h"
+#include "init.h"
 
 static const struct {
 	const char *name;
@@ -17,6 +17,10 @@ static const struct {
 	{"fold", fold_command},
 	{"stage", stage_command},
 	{"netns", netns_command},
+	{"machine", machine_command},
+	{"machine-init", machine_init_command},
+	{"split", split_command},
+	{"enter", enter_command},
 };
 
 /* A starter may have closed 0, 1 or 2; a socket opened there would be taken for standard output. */
@@ -37,13 +41,18 @@ int main(int argc, char **argv)
 	const char *name = slash != NULL ? slash + 1 : argc > 0 ? argv[0] : "";
 	if (strcmp(name, "checkpoint") == 0)
 		return tool_command(argc, argv);
-	for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++)
-		if (strcmp(argv[1], commands[i].name) == 0)
+	for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++) {
+		if (strcmp(argv[1], commands[i].name) == 0) {
+			/* Those that run, or start, what a container brings. */
+			if (commands[i].run == init_command || commands[i].run == enter_command)
+				self_protect(argv);
 			return commands[i].run(argc - 1, argv + 1);
+		}
+	}
 	if (argc == 2 && strcmp(argv[1], "version") == 0) {
 		puts(VERSION_TEXT);
 		return 0;
 	}
-	fputs("usage: portlayer-init monitor|init|checkpoint|fold|stage|netns|version ...\n", stderr);
+	fputs("usage: portlayer-init monitor|init|checkpoint|fold|stage|netns|enter|version ...\n", stderr);
 	return EXIT_USAGE;
 }

@@ -201,7 +201,7 @@ int monitor_command(int argc, char **argv)
 	if (problem != NULL) {
 		fprintf(stderr,
 			"portlayer-init monitor: %s\n"
-			"usage: portlayer-init monitor --dir DIR [--log-max-bytes N] [--log-files N] [--cgroup DIR]... [--pid-file F] -- COMMAND...\n",
+			"usage: portlayer-init monitor --dir DIR [--log-max-bytes N] [--log-files N] [--cgroup DIR]... [--memory-group DIR] [--pid-file F] -- COMMAND...\n",
 			problem);
 		return EXIT_USAGE;
 	}
@@ -219,6 +219,12 @@ int monitor_command(int argc, char **argv)
 	}
 	memcpy(monitor->directory_path, resolved, sizeof resolved);
 	monitor->pid_file = options.pid_file;
+	for (size_t i = 0; i < options.cgroup_count; i++)
+		monitor->memory_groups[monitor->memory_group_count++] = options.cgroups[i];
+	if (options.memory_group != NULL)
+		monitor->memory_groups[monitor->memory_group_count++] = options.memory_group;
+	/* A group outlives its container's runs, and so does its count. */
+	monitor->oom_kills_before = exit_oom_kills(monitor);
 
 	pid_t pid = fork();
 	if (pid < 0) {

@@ -30,6 +30,7 @@ struct monitor_options {
 	char *cgroups[CGROUPS_MAX];
 	size_t cgroup_count;
 	const char *pid_file; /* see struct monitor */
+	const char *memory_group;
 };
 
 /* Reads the command line, up to the command at `optind`; NULL, or what is wrong with it. */
@@ -138,6 +139,10 @@ struct monitor {
 	const char *state; /* `starting`, `running`, `exited` */
 	bool exit_reported;
 	long long reported_code, reported_signal;
+	/* Where the kernel counts what it killed for want of memory; a later limit may make the last of them later. */
+	const char *memory_groups[CGROUPS_MAX + 1];
+	size_t memory_group_count;
+	long long oom_kills_before;
 	char failure[257];
 
 	bool killed; /* by the service's word */
@@ -187,6 +192,8 @@ void child_tick(struct monitor *monitor, int64_t now);
 
 /* --- monitor_exit.c --- */
 
+/* How often the kernel killed something in the memory groups for want of memory, since they are there. */
+long long exit_oom_kills(const struct monitor *monitor);
 /* Takes room for the file `exit` at the start: a disk that is full at the end must not hide how it ended. */
 bool exit_reserve(struct monitor *monitor);
 /* Writes the file `exit`, and the same line to the service. */

@@ -11,6 +11,44 @@
 
 #include "clock.h"
 
+static long long oom_kills_in(const char *path)
+{
+	char text[4096];
+	long long kills;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+	if (fd >= 0)
+		close(fd);
+	text[got > 0 ? got : 0] = '\0';
+	const char *found = strstr(text, "oom_kill ");
+	return found != NULL && sscanf(found, "oom_kill %lld", &kills) == 1 ? kills : 0;
+}
+
+long long exit_oom_kills(const struct monitor *monitor)
+{
+	/* Version 2 and version 1, each with its own file; most groups have neither. */
+	static const char *const counters[] = {"memory.events", "memory.oom_control"};
+	long long kills = 0;
+	char path[4200];
+	for (size_t i = 0; i < monitor->memory_group_count; i++) {
+		for (size_t j = 0; j < 2; j++) {
+			snprintf(path, sizeof path, "%s/%s", monitor->memory_groups[i], counters[j]);
+			kills += oom_kills_in(path);
+		}
+	}
+	return kills;
+}
+
+/*
+ * unshare(1) (seen in util-linux 2.38) ends with 1 when its child was killed by SIGKILL: it cannot die of that itself.
+ * An init that ends in order says EXITED or FAILED; one that said neither did not end by itself.
+ */
+static bool init_vanished(const struct monitor *monitor)
+{
+	return monitor->init > 0 && monitor->init != monitor->command && !monitor->exit_reported &&
+	       monitor->failure[0] == '\0' && WIFEXITED(monitor->status) && WEXITSTATUS(monitor->status) == 1;
+}
+
 static void end_of(const struct monitor *monitor, long long *code, long long *signal)
 {
 	if (monitor->killed) {
@@ -25,6 +63,11 @@ static void end_of(const struct monitor *monitor, long long *code, long long *si
 	if (WIFSIGNALED(monitor->status)) {
 		*signal = WTERMSIG(monitor->status);
 		*code = 128 + *signal;
+		return;
+	}
+	if (init_vanished(monitor)) {
+		*code = 128 + SIGKILL;
+		*signal = SIGKILL;
 		return;
 	}
 	*code = WEXITSTATUS(monitor->status);
@@ -43,6 +86,8 @@ static void compose(const struct monitor *monitor, struct line_writer *line)
 	line_add_number(line, "signal", signal);
 	line_add_number(line, "at-ms", clock_wall_ms());
 	line_add(line, "failure", monitor->failure);
+	if (code == 128 + SIGKILL && !monitor->killed && exit_oom_kills(monitor) > monitor->oom_kills_before)
+		line_add_number(line, "oom", 1);
 	line_end(line, LINE_BYTES);
 }
 

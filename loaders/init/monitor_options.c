@@ -24,6 +24,7 @@ const char *monitor_options_parse(int argc, char **argv, struct monitor_options 
 		{"log-files", required_argument, NULL, 'f'},
 		{"cgroup", required_argument, NULL, 'c'},
 		{"pid-file", required_argument, NULL, 'p'},
+		{"memory-group", required_argument, NULL, 'm'},
 		{NULL, 0, NULL, 0},
 	};
 	long long number;
@@ -51,6 +52,9 @@ const char *monitor_options_parse(int argc, char **argv, struct monitor_options 
 			break;
 		case 'p':
 			options->pid_file = optarg;
+			break;
+		case 'm':
+			options->memory_group = optarg;
 			break;
 		default:
 			return "unknown option, or an option without its value";

@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "commands.h"
-#include "protocol.h"
+#include "init.h"
 
-static bool raise_loopback(void)
+bool loopback_raise(void)
 {
 	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -40,7 +40,7 @@ int netns_command(int argc, char **argv)
 	}
 	if (made) {
 		what = "raise the loopback of";
-		made = raise_loopback();
+		made = loopback_raise();
 	}
 	if (made) {
 		what = "mount";

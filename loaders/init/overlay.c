@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "kernel.h"
+#include "targets.h"
 
 #define LOWERS_MAX 128
 #define VALUE_MAX 255
@@ -109,7 +110,8 @@ static bool mount_piecewise(const char *target, bool user)
 		good = syscall(SYS_fsconfig, context, KERNEL_FSCONFIG_SET_FLAG, "userxattr", NULL, 0) == 0;
 	good = good && syscall(SYS_fsconfig, context, KERNEL_FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0;
 	int mounted = good ? (int)syscall(SYS_fsmount, context, 1 /* FSMOUNT_CLOEXEC */, 0) : -1;
-	good = mounted >= 0 && syscall(SYS_move_mount, mounted, "", AT_FDCWD, target, KERNEL_MOVE_MOUNT_F_EMPTY_PATH) == 0;
+	good = mounted >= 0 && syscall(SYS_move_mount, mounted, "", AT_FDCWD, target,
+				       KERNEL_MOVE_MOUNT_F_EMPTY_PATH | KERNEL_MOVE_MOUNT_T_SYMLINKS) == 0;
 	int kept = errno;
 	if (mounted >= 0)
 		close(mounted);
@@ -129,11 +131,13 @@ static bool mount_at_once(const char *target, bool user)
 	return mount("overlay", target, "overlay", 0, options) == 0;
 }
 
-bool mount_overlay(const char *target, const char *lowers, const char *upper, const char *work)
+bool mount_overlay(const char *path, const char *lowers, const char *upper, const char *work)
 {
 	bool user = in_user_namespace();
-	bool good = make_directories(target, 0755) && open_all(lowers, upper, work);
-	good = good && (mount_piecewise(target, user) || mount_at_once(target, user));
+	struct target target;
+	bool good = target_directory(&target, path, 0755) && open_all(lowers, upper, work);
+	good = good && (mount_piecewise(target.path, user) || mount_at_once(target.path, user));
 	close_all();
+	target_close(&target);
 	return good;
 }

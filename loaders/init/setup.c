@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "mounts.h"
+#include "targets.h"
 
 static bool op_mkdir(char *const *a) { return make_directories(a[0], 0755); }
 static bool op_bind(char *const *a) { return mount_bind(a[0], a[1], false); }
@@ -20,7 +21,13 @@ static bool op_dev(char *const *a) { return mount_dev(a[0]); }
 static bool op_overlay(char *const *a) { return mount_overlay(a[0], a[1], a[2], a[3]); }
 static bool op_copy_file(char *const *a) { return copy_file(a[0], a[1]); }
 static bool op_pivot(char *const *a) { return pivot_to(a[0]); }
-static bool op_symlink(char *const *a) { return symlink(a[0], a[1]) == 0; }
+static bool op_symlink(char *const *a) { return make_link(a[0], a[1]); }
+
+static bool op_root(char *const *a)
+{
+	targets_within(a[0]);
+	return true;
+}
 
 static bool op_tmpfs(char *const *a)
 {
@@ -31,7 +38,7 @@ static bool op_tmpfs(char *const *a)
 		return false;
 	}
 	snprintf(options, sizeof options, "mode=%lo", mode);
-	return make_directories(a[0], 0755) && mount("tmpfs", a[0], "tmpfs", MS_NOSUID | MS_NODEV, options) == 0;
+	return mount_new("tmpfs", a[0], MS_NOSUID | MS_NODEV, options);
 }
 
 static bool op_state_owner(char *const *a)
@@ -42,7 +49,7 @@ static bool op_state_owner(char *const *a)
 		errno = EINVAL;
 		return false;
 	}
-	return lchown(a[0], (uid_t)uid, (gid_t)gid) == 0;
+	return give_to(a[0], (uid_t)uid, (gid_t)gid);
 }
 
 static const struct {
@@ -51,6 +58,7 @@ static const struct {
 	bool mounts;
 	bool (*run)(char *const *arguments);
 } operations[] = {
+	{"--root", "root", 1, false, op_root},
 	{"--mkdir", "mkdir", 1, false, op_mkdir},
 	{"--bind", "mount", 2, true, op_bind},
 	{"--bind-ro", "mount", 2, true, op_bind_read_only},
@@ -80,6 +88,15 @@ int setup_arguments(const char *name)
 	return i < KNOWN ? operations[i].arguments : -1;
 }
 
+/* The root that what follows is for: the next one that is pivoted to. After the pivot a path cannot lead out any more. */
+static const char *root_from(const struct init_options *options, size_t at)
+{
+	for (; at < options->operation_count; at++)
+		if (strcmp(options->operations[at].name, "--pivot") == 0)
+			return options->operations[at].arguments[0];
+	return NULL;
+}
+
 static bool fail(struct setup_failure *failure, const char *what, const struct operation *operation)
 {
 	*failure = (struct setup_failure){.what = what, .number = errno};
@@ -100,12 +117,16 @@ bool setup_run(const struct init_options *options, struct setup_failure *failure
 	/* First of all: no mount made here may show on the host, and pivot_root refuses shared ones. */
 	if (mounts && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
 		return fail(failure, "mount", NULL);
+	targets_within(root_from(options, 0));
 	for (size_t i = 0; i < options->operation_count; i++) {
 		const struct operation *operation = &options->operations[i];
 		size_t known = find(operation->name);
 		if (!operations[known].run(operation->arguments))
 			return fail(failure, operations[known].what, operation);
+		if (operations[known].run == op_pivot)
+			targets_within(root_from(options, i + 1));
 	}
+	targets_within(NULL);
 	umask(before);
 	return true;
 }

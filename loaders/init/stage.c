@@ -1,16 +1,25 @@
 /*
  * `portlayer-init stage`: set-up operations in a mount namespace of its own, then a command in it. What it mounts is
  * seen by that command and its children only, and is gone with them, however they end: nothing is left to sweep.
+ * With --wait-all it stays until all that the command started has ended, and ends with the command's own code.
  */
 #include "init.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "commands.h"
+#include "process_tree.h"
+
+#define LEFT_BEHIND_MS 10000
 
 static int stage_fail(const struct init_options *options, struct setup_failure *failure, int code)
 {
@@ -32,13 +41,34 @@ static int stage_fail(const struct init_options *options, struct setup_failure *
 	return code;
 }
 
+/* What the command left behind when it was killed (a CRIU that has yet to let go of what it holds) has its time to end. */
+static int wait_for_all(pid_t command)
+{
+	int status = 0, result = EXIT_SETUP;
+	int64_t until = -1;
+	for (;;) {
+		pid_t pid = waitpid(-1, &status, until < 0 ? 0 : WNOHANG);
+		if (pid < 0 && errno == ECHILD)
+			return result;
+		if (pid == command) {
+			result = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+			until = clock_ms() + LEFT_BEHIND_MS;
+		}
+		if (pid != 0)
+			continue;
+		poll(NULL, 0, 2);
+		if (clock_ms() >= until)
+			process_tree_kill(getpid());
+	}
+}
+
 int stage_command(int argc, char **argv)
 {
 	static struct init_options options;
 	struct setup_failure failure;
 	const char *problem = init_options_parse(argc, argv, &options);
 	if (problem != NULL) {
-		fprintf(stderr, "portlayer-init stage: %s\nusage: portlayer-init stage [--relay-early P] [set-up operations] -- COMMAND...\n", problem);
+		fprintf(stderr, "portlayer-init stage: %s\nusage: portlayer-init stage [--relay-early P] [--wait-all] [set-up operations] -- COMMAND...\n", problem);
 		return EXIT_USAGE;
 	}
 	if (unshare(CLONE_NEWNS) != 0) {
@@ -48,6 +78,13 @@ int stage_command(int argc, char **argv)
 	}
 	if (!setup_run(&options, &failure))
 		return stage_fail(&options, &failure, EXIT_SETUP);
+	if (options.wait_all) {
+		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+		signal(SIGCHLD, SIG_DFL);
+		pid_t command = fork();
+		if (command > 0)
+			return wait_for_all(command);
+	}
 	execvp(options.argv[0], options.argv);
 	failure = (struct setup_failure){.what = "exec", .number = errno};
 	snprintf(failure.text, sizeof failure.text, "exec %.160s: %s", options.argv[0], strerror(errno));

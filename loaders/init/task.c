@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,37 +21,19 @@ static void report(int pipe_end, const char *what, const char *which)
 	_exit(EXIT_SETUP);
 }
 
-/* An unprivileged user namespace forbids setgroups(), and then there are no groups to give up. */
-static bool clear_groups(gid_t gid)
-{
-	return setgroups(1, &gid) == 0 || errno == EPERM;
-}
-
-static void become_user(const struct init_options *options, int pipe_end)
-{
-	gid_t gid = options->gid >= 0 ? (gid_t)options->gid : getgid();
-	if (options->gid >= 0 || options->uid >= 0) {
-		if (!clear_groups(gid) || setresgid(gid, gid, gid) != 0)
-			report(pipe_end, "user", "cannot set the group");
-	}
-	if (options->drop_capabilities && !capabilities_bound())
-		report(pipe_end, "user", "cannot bound the capabilities");
-	uid_t uid = (uid_t)options->uid;
-	if (options->uid >= 0 && setresuid(uid, uid, uid) != 0)
-		report(pipe_end, "user", "cannot set the user");
-	if (options->drop_capabilities && !capabilities_drop())
-		report(pipe_end, "user", "cannot drop capabilities");
-}
-
 static void become_task(const struct init_options *options, int pipe_end, pid_t init)
 {
 	char number[24];
 	setsid();
+	if (options->env_prefix != NULL)
+		environment_take(options->env_prefix);
 	snprintf(number, sizeof number, "%d", init);
 	setenv("PORTLAYER_INIT_PID", number, 1);
 	if (options->socket != NULL)
 		setenv("PORTLAYER_SOCKET", options->socket, 1);
-	become_user(options, pipe_end);
+	const char *problem = credentials_take(options);
+	if (problem != NULL)
+		report(pipe_end, "user", problem);
 	/* As the task's user: where that one may not go, the task is not put. */
 	if (options->cwd != NULL && chdir(options->cwd) != 0)
 		report(pipe_end, "chdir", options->cwd);

@@ -17,6 +17,8 @@ export interface ApiContext {
   readonly log: (message: string) => void;
   /** Aborts when the server begins to stop; ends the calls that would go on for ever. */
   readonly stopping: AbortSignal;
+  /** Resolves when it is a unary call's turn to begin. */
+  readonly turn: () => Promise<void>;
 }
 
 /** What every kind of server call has. */
@@ -32,7 +34,8 @@ export function unary<I, O>(
 ): handleUnaryCall<Decoded<I>, O> {
   return (call, callback) => {
     const signal = signalOf(call);
-    Promise.resolve()
+    context
+      .turn()
       .then(() => handle(messageOf(call.request), signal))
       .then(
         response => callback(null, response),

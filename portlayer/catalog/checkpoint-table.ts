@@ -20,6 +20,14 @@ interface Row {
   readonly crid: string;
 }
 
+interface Label {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** Counting goes no further: 20 us. */
+const WORTH_COUNTING = 1000;
+
 /** The checkpoints' part of the catalog. */
 export function checkpointTable(db: Database.Database): Pick<Catalog, CheckpointMethods> {
   const byCrid = db.prepare<[string], Row>('SELECT * FROM checkpoints WHERE crid = ?');
@@ -37,6 +45,22 @@ export function checkpointTable(db: Database.Database): Pick<Catalog, Checkpoint
     "UPDATE counters SET value = value + 1 WHERE name = 'ordinal' RETURNING value",
   );
   const owned = ownerTables(db);
+  const counted = db.prepare<[string, string, number], { n: number }>(
+    'SELECT count(*) AS n FROM (SELECT 1 FROM labels WHERE key = ? AND value = ? LIMIT ?)',
+  );
+
+  /** Labels with a value, the one that fewest records have first, as far as is worth counting; then those of any value. */
+  function rarestFirst(labels: Readonly<Record<string, string>>): readonly Label[] {
+    const all = Object.entries(labels).map(([key, value]) => ({ key, value }));
+    if (all.length < 2) return all;
+    const rank = ({ key, value }: Label) =>
+      value === '' ? Number.POSITIVE_INFINITY : counted.get(key, value, WORTH_COUNTING)!.n;
+    return all
+      .map(label => ({ label, rank: rank(label) }))
+      .sort((a, b) => (a.rank === b.rank ? 0 : a.rank - b.rank))
+      .map(({ label }) => label);
+  }
+
   return {
     checkpoint: crid => parse(byCrid.get(crid)),
     checkpointByReference: reference => parse(byReference.get(reference)),
@@ -63,10 +87,16 @@ export function checkpointTable(db: Database.Database): Pick<Catalog, Checkpoint
       owned.clear(crid);
     },
     checkpoints(query) {
-      const where = conditions(query);
+      const labels = rarestFirst(query.labels ?? {});
+      const leading = isNarrow(query) || labels[0]?.value === '' ? undefined : labels[0];
+      const where = conditions(query, leading, leading ? labels.slice(1) : labels);
+      const from = leading
+        ? 'labels AS leading CROSS JOIN checkpoints ON crid = leading.owner'
+        : 'checkpoints';
+      const order = leading ? 'leading.owner' : 'crid';
       const rows = db
         .prepare<unknown[], Row>(
-          `SELECT crid, record FROM checkpoints ${where.sql} ORDER BY crid DESC LIMIT ?`,
+          `SELECT crid, record FROM ${from} ${where.sql} ORDER BY ${order} DESC LIMIT ?`,
         )
         .all(...where.values, query.limit + 1);
       const page = rows.slice(0, query.limit);
@@ -89,23 +119,35 @@ export function checkpointTable(db: Database.Database): Pick<Catalog, Checkpoint
   };
 }
 
-function conditions(query: CheckpointQuery): Conditions {
+/** True where another part of the query has an index that leaves fewer rows than a label does. */
+function isNarrow({ container, containerUid, parent, published }: CheckpointQuery): boolean {
+  return (container ?? containerUid ?? parent ?? (published || undefined)) !== undefined;
+}
+
+/**
+ * With a `leading` label its index is walked from the newest owner on until the page is full: the walk is as long as
+ * the page, however many records have the label.
+ */
+function conditions(
+  query: CheckpointQuery,
+  leading: Label | undefined,
+  labels: readonly Label[],
+): Conditions {
   const where = new Conditions();
   // The unary plus keeps SQLite from the state's index: nearly every row has the same state.
   where.isOneOf('+state', query.states);
-  if (query.after !== undefined) where.add('crid < ?', query.after);
+  if (leading) where.add('leading.key = ? AND leading.value = ?', leading.key, leading.value);
+  if (query.after !== undefined) where.add(`${leading ? 'leading.owner' : 'crid'} < ?`, query.after);
   if (query.level !== undefined) where.add('level = ?', query.level);
   if (query.mechanism !== undefined) where.add('+mechanism = ?', query.mechanism);
   if (query.container !== undefined) where.add('container = ?', query.container);
   if (query.containerUid !== undefined) where.add('container_uid = ?', query.containerUid);
   if (query.parent !== undefined) where.add('parent = ?', query.parent);
   if (query.published) where.add('published IS NOT NULL');
-  for (const [key, value] of Object.entries(query.labels ?? {})) {
-    const any = value === '';
-    where.add(
-      `crid IN (SELECT owner FROM labels WHERE key = ?${any ? '' : ' AND value = ?'})`,
-      ...(any ? [key] : [key, value]),
-    );
+  if (leading || isNarrow(query)) {
+    where.hasLabels('crid', Object.fromEntries(labels.map(({ key, value }) => [key, value])));
+  } else {
+    for (const { key } of labels) where.add('crid IN (SELECT owner FROM labels WHERE key = ?)', key);
   }
   return where;
 }

@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import { PortLayerError } from '../errors/port-layer-error.js';
+import { packageRoot } from '../package-root.js';
 import type { Surroundings } from './shell.js';
 import type { Outcome, VerbContext } from './verb.js';
 import { capabilitiesVerb } from './verbs/capabilities.js';
@@ -59,6 +62,11 @@ export async function runProgram(argv: readonly string[], surroundings: Surround
   }
 }
 
+function packageVersion(): string {
+  const text = readFileSync(join(packageRoot(), 'package.json'), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
 function createProgram(context: VerbContext): Command {
   const { stdout, stderr } = context.surroundings;
   const program = new Command('portlayer')
@@ -70,6 +78,7 @@ function createProgram(context: VerbContext): Command {
       new Option('--output <format>', 'table for people, json for programs').choices(['table', 'json']),
     )
     .option('-q, --quiet', 'names and ids only')
+    .version(packageVersion(), '-V, --version', 'the version of this program')
     .enablePositionalOptions();
   const groups = {
     'This host:': HERE,

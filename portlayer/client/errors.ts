@@ -56,7 +56,10 @@ function bareError(caught: ServiceError, address: string): PortLayerError {
     ? `No service answers at ${address}.`
     : `${caught.details || 'The call ended'}.`;
   return new PortLayerError(bare.code, message.replace(/\.+$/, '.'), {
-    ...(unreachable && { required: 'a running service', found: caught.details }),
+    ...(unreachable && {
+      required: 'a running service',
+      found: caught.details.replace(/\s*Resolution note:.*$/s, ''),
+    }),
     remedy: bare.remedy,
     facts: { address },
     cause: caught,

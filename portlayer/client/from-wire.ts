@@ -31,8 +31,9 @@ export function dateOf(value: Timestamp__Output | undefined): Date {
 
 /** The object without its undefined members. */
 function given<T extends object>(values: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> };
+  const kept: Partial<T> = {}; // A loop: with fromEntries this was a third of the time of a list.
+  for (const key in values) if (values[key] !== undefined) kept[key] = values[key];
+  return kept as { [K in keyof T]: Exclude<T[K], undefined> };
 }
 
 /** A container as the service answered it. */

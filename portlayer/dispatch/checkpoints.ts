@@ -82,7 +82,11 @@ export function checkpointCalls(
     removeCheckpoint: (requestId, checkpoint, force) =>
       calls.once(requestId, 'RemoveCheckpoint', { checkpoint, force }, async () => {
         const record = findOrGone(core, checkpoint);
-        if (record) await core.locks.run(record.crid, 'remove', () => remove(core, record.crid, force));
+        if (!record) return;
+        await core.reserve.use(() =>
+          core.locks.run(record.crid, 'remove', () => remove(core, record.crid, force)),
+        );
+        core.reserve.refill();
       }),
 
     commitCheckpoint: (requestId, checkpoint) =>

@@ -44,12 +44,14 @@ export function containerCalls(core: Core, calls: Calls, runs: Runs): Pick<Dispa
       }),
 
     stopContainer: (requestId, name, graceMs) =>
-      calls.once(requestId, 'StopContainer', { name, graceMs }, () => stop(core, name, graceMs)),
+      calls.once(requestId, 'StopContainer', { name, graceMs }, () =>
+        core.reserve.use(() => stop(core, name, graceMs)),
+      ),
 
     killContainer: (requestId, name, signal) =>
       calls.once(requestId, 'KillContainer', { name, signal }, async () => {
-        const number = signalNumber(signal);
-        if (number === SIGKILL) return stop(core, name, 0);
+        const number = forwardable(signalNumber(signal));
+        if (number === SIGKILL) return core.reserve.use(() => stop(core, name, 0));
         const { uid, spec } = findContainer(core, name);
         await core.locks.run(uid, 'kill', async () => {
           requireRunning(recordOf(core, uid), ['running', 'paused']);
@@ -63,8 +65,11 @@ export function containerCalls(core: Core, calls: Calls, runs: Runs): Pick<Dispa
         const record = core.catalog.container(name);
         if (!record) return;
         const runsNow = !['created', 'exited', 'removing'].includes(record.state);
-        if (force && runsNow) await stop(core, name, 0);
-        await core.locks.run(record.uid, 'remove', () => removeContainer(core, record.uid));
+        await core.reserve.use(async () => {
+          if (force && runsNow) await stop(core, name, 0);
+          await core.locks.run(record.uid, 'remove', () => removeContainer(core, record.uid));
+        });
+        core.reserve.refill();
       }),
 
     getContainer: async name => findContainer(core, name),
@@ -79,8 +84,12 @@ export function containerCalls(core: Core, calls: Calls, runs: Runs): Pick<Dispa
     waitContainer: (name, signal) => exitOf(core, findContainer(core, name).uid, signal),
 
     async *logs(name, options, signal) {
-      const { uid, spec } = findContainer(core, name);
-      yield* executorOf(core, spec).logs(uid, options, signal);
+      const { uid, spec, startedAtMs, state } = findContainer(core, name);
+      if (startedAtMs === undefined && state !== 'starting') return;
+      // A loop's log goes on between its runs: only the core knows when it is over.
+      const isOver = async (): Promise<boolean> =>
+        ['exited', 'removing'].includes(core.catalog.containerByUid(uid)?.state ?? 'removing');
+      yield* executorOf(core, spec).logs(uid, { ...options, isOver }, signal);
     },
 
     async exec(name, command, signal) {
@@ -112,6 +121,27 @@ export function containerCalls(core: Core, calls: Calls, runs: Runs): Pick<Dispa
         return core.locks.run(uid, 'update', () => update(core, uid, generation, change));
       }),
   };
+}
+
+/** Signals that are the kernel's or the relay protocol's own and never reach the task. Source: design/relay-protocol.md. */
+const NOT_FORWARDED: Readonly<Record<number, string>> = {
+  17: 'SIGCHLD is the kernel’s own',
+  19: 'SIGSTOP would not stop what the task started; use portlayer pause',
+  39: 'it asks for a checkpoint; use portlayer checkpoint create',
+  40: 'it answers a checkpoint',
+  41: 'it is the relay’s doorbell',
+  42: 'it freezes and thaws; use portlayer pause',
+};
+
+function forwardable(signal: number): number {
+  const why = NOT_FORWARDED[signal];
+  if (why === undefined) return signal;
+  throw new PortLayerError('INVALID_SPEC', `Signal ${signal} is not sent to a task: ${why}.`, {
+    required: 'a signal that a task may be sent',
+    found: String(signal),
+    remedy: 'Send another one, for example SIGTERM or SIGUSR1.',
+    facts: { field: 'signal' },
+  });
 }
 
 async function start(core: Core, runs: Runs, uid: string): Promise<ContainerRecord> {

@@ -4,15 +4,15 @@ import { judgeConstraints } from '../model/constraint.js';
 import type { ContainerRecord } from '../model/container-record.js';
 import type { ContainerSpec } from '../model/container-spec.js';
 import { checkName } from '../model/ids.js';
+import { bringerOf } from './bring-copy.js';
 import type { Calls } from './calls.js';
 import { layersOf, notUsable } from './checkpoints.js';
-import { mechanismNamed } from './choose-mechanism.js';
 import { type Core, executorOf, recordOf } from './core.js';
 import { compileSpec, type Origin, recordContainer } from './create-container.js';
 import type { Dispatch, ForkOutcome, ForkRequest, RestoreRequest } from './dispatch.js';
 import { dropUnusedLayers } from './drop-layers.js';
 import { findCheckpoint, findContainer } from './find.js';
-import type { Bringer, Runs } from './runs.js';
+import type { Runs } from './runs.js';
 import { targetFacts } from './target-facts.js';
 
 /** So many copies of one fork are started at a time. */
@@ -121,13 +121,6 @@ function originOf(from: CheckpointRecord): Origin {
     head: from.crid,
     ...(from.iteration === undefined ? {} : { loop: { iteration: from.iteration, startedAtMs: Date.now() } }),
   };
-}
-
-function bringerOf(core: Core, from: CheckpointRecord): Bringer | undefined {
-  const mechanism = mechanismNamed(core, from.spec, from.mechanism);
-  if (!mechanism) return undefined;
-  const reader = { record: from, directory: core.store.directory(from) };
-  return (request, signal) => mechanism.restore(reader, request, executorOf(core, request.spec), signal);
 }
 
 function copySpec(

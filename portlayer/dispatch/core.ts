@@ -7,6 +7,7 @@ import type { Registry } from '../plugin/registry.js';
 import type { Audit } from '../policy/audit.js';
 import type { TriggerGate } from '../policy/trigger-gate.js';
 import type { ImageStore } from '../store/image-store.js';
+import type { Reserve } from '../store/reserve.js';
 import type { SpecStore } from '../store/spec-store.js';
 import type { Ledger } from './ledger.js';
 
@@ -17,6 +18,8 @@ export interface Core {
   readonly ledger: Ledger;
   readonly store: ImageStore;
   readonly specs: SpecStore;
+  /** Room held back for what frees room. */
+  readonly reserve: Reserve;
   readonly locks: OperationLocks;
   readonly gate: TriggerGate;
   readonly audit: Audit;

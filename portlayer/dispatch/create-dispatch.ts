@@ -5,6 +5,7 @@ import type { Registry } from '../plugin/registry.js';
 import type { Audit } from '../policy/audit.js';
 import { createTriggerGate } from '../policy/trigger-gate.js';
 import type { ImageStore } from '../store/image-store.js';
+import type { Reserve } from '../store/reserve.js';
 import type { SpecStore } from '../store/spec-store.js';
 import { createCalls } from './calls.js';
 import { checkpointCalls } from './checkpoints.js';
@@ -25,6 +26,7 @@ export interface DispatchParts {
   readonly catalog: Catalog;
   readonly store: ImageStore;
   readonly specs: SpecStore;
+  readonly reserve: Reserve;
   readonly audit: Audit;
   readonly log: (message: string) => void;
 }

@@ -48,10 +48,14 @@ function lookUp(core: Pick<Core, 'catalog'>, text: string): CheckpointRecord | u
       facts: { field: 'checkpoint' },
     });
   }
-  throw new PortLayerError('INVALID_SPEC', 'That does not name a checkpoint.', {
-    required: `a CRID, a prefix of one of at least ${LEAST_PREFIX} characters, or a published name:tag`,
-    found: JSON.stringify(text.slice(0, 80)),
-    remedy: 'List the checkpoints with: portlayer checkpoint ls',
-    facts: { field: 'checkpoint' },
-  });
+  throw new PortLayerError(
+    'INVALID_SPEC',
+    `${JSON.stringify(text.slice(0, 80))} does not name a checkpoint.`,
+    {
+      required: `a CRID, a prefix of one of at least ${LEAST_PREFIX} characters, or a published name:tag`,
+      found: JSON.stringify(text.slice(0, 80)),
+      remedy: 'List what there is with: portlayer checkpoint ls, portlayer ps --all',
+      facts: { field: 'checkpoint' },
+    },
+  );
 }

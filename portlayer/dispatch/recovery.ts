@@ -1,11 +1,12 @@
 import { PortLayerError } from '../errors/port-layer-error.js';
 import { CHECKPOINT_STATES } from '../model/checkpoint-record.js';
 import { CONTAINER_STATES, type ContainerRecord } from '../model/container-record.js';
+import { bringerOf } from './bring-copy.js';
 import { remove } from './checkpoints.js';
 import type { Committer } from './committer.js';
 import { removeContainer } from './containers.js';
 import { type Core, executorOf, recordOf } from './core.js';
-import type { Runs } from './runs.js';
+import { brought, type Runs } from './runs.js';
 
 /** What a start found and did, for the log and for `doctor`. */
 export interface Recovered {
@@ -128,7 +129,7 @@ async function takeUpRunning(core: Core, runs: Runs, record: ContainerRecord): P
   if (found === 'running') {
     if (record.state === 'starting')
       core.ledger.write({
-        container: { ...record, state: 'running', startedAtMs: Date.now() },
+        container: { ...brought(record), state: 'running', startedAtMs: Date.now() },
         type: 'running',
       });
     runs.follow(recordOf(core, uid));
@@ -142,8 +143,11 @@ async function takeUpRunning(core: Core, runs: Runs, record: ContainerRecord): P
   }
   if (record.state === 'starting') {
     // Nothing had been started: back to where `start` is legal, and again.
-    core.ledger.write({ container: { ...record, state: 'created' }, type: 'start-repeated' });
-    await runs.begin(uid).catch(caught => core.log(`start of ${record.spec.name}: ${String(caught)}`));
+    core.ledger.write({ container: { ...brought(record), state: 'created' }, type: 'start-repeated' });
+    const from = record.bringing === undefined ? undefined : core.catalog.checkpoint(record.bringing);
+    await runs
+      .begin(uid, from && bringerOf(core, from))
+      .catch(caught => core.log(`start of ${record.spec.name}: ${String(caught)}`));
     return 'running';
   }
   const failure = 'it was gone when the service looked for it';

@@ -53,6 +53,7 @@ export function createRuns(core: Core, committer: Committer, onGuest: GuestListe
           ...kept,
           state: advance(containerTransitions, `container ${record.spec.name}`, record.state, 'start'),
           handle: executor.handleFor(uid),
+          ...(bring && record.restoredFrom !== undefined ? { bringing: record.restoredFrom } : {}),
         },
         type: 'starting',
       });
@@ -62,7 +63,7 @@ export function createRuns(core: Core, committer: Committer, onGuest: GuestListe
           ? await bring(request, core.closing)
           : await executor.start(request, core.closing);
         core.ledger.write({
-          container: { ...recordOf(core, uid), state: 'running', handle, startedAtMs: Date.now() },
+          container: { ...brought(recordOf(core, uid)), state: 'running', handle, startedAtMs: Date.now() },
           type: 'running',
         });
       } catch (caught) {
@@ -179,6 +180,12 @@ function startRequest(core: Core, record: ContainerRecord): StartRequest {
   return { uid: record.uid, spec, launch, layers: record.layers, env };
 }
 
+/** The record without the mark of a start from an image: that is over, however it ended. */
+export function brought(record: ContainerRecord): ContainerRecord {
+  const { bringing: _, ...rest } = record;
+  return rest;
+}
+
 function judge(record: ContainerRecord, exit: ExitResult): [ExitReason, (string | undefined)?] {
   if (record.stopRequested) return ['stopped'];
   if (exit.lost) return ['lost', exit.failure];
@@ -188,7 +195,7 @@ function judge(record: ContainerRecord, exit: ExitResult): [ExitReason, (string 
 }
 
 function recordExit(core: Core, uid: string, exit: ExitResult, reason: ExitReason, message?: string): void {
-  const { stopRequested: _, pending: __, boundCpus: ___, ...record } = recordOf(core, uid);
+  const { stopRequested: _, pending: __, boundCpus: ___, ...record } = brought(recordOf(core, uid));
   const end: ContainerExit = { ...exit, reason, ...(message === undefined ? {} : { message }) };
   const facts = { reason, code: String(exit.code), ...(message === undefined ? {} : { message }) };
   core.ledger.write({

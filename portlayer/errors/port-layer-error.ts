@@ -85,7 +85,7 @@ export class PortLayerError extends Error {
     if (isErrno(caught) && (caught.code === 'ENOSPC' || caught.code === 'EDQUOT')) {
       return new PortLayerError('STORE_FULL', 'The file system has no room left.', {
         found: caught.message,
-        remedy: 'Free space (portlayer checkpoint gc, portlayer checkpoint rm) and repeat the call.',
+        remedy: 'Free space, for example with portlayer checkpoint rm, and repeat the call.',
         cause: caught,
       });
     }

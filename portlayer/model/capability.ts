@@ -4,6 +4,7 @@ import type { Level } from './level.js';
  * A capability tag: what a level's *code* can do, fixed for a version of the plugin.
  * The set is open; these are the ones the core asks for.
  *
+ * - `host`: commands, files and sockets of a Linux host, which is what most executors work on.
  * - `run`: start a task and report its exit.
  * - `writable-layer`: freeze the writable layer as A′.
  * - `bind`: change CPU and memory of a running container; CPU 0 is pause.

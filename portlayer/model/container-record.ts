@@ -102,6 +102,8 @@ export interface ContainerRecord {
   readonly layers: readonly string[];
   /** The checkpoint that this run began from, if any. */
   readonly restoredFrom?: string;
+  /** Present while it is being started from that checkpoint's image, not from its disk: a start that is cut short is repeated so. */
+  readonly bringing?: string;
   /** The newest captured or committed checkpoint of this container; the parent of its next. */
   readonly head?: string;
   readonly loop?: LoopState;

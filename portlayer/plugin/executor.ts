@@ -51,6 +51,8 @@ export interface LogOptions {
   readonly tail?: number;
   /** Only entries at or after this moment, milliseconds since 1970. */
   readonly sinceMs?: number;
+  /** With `follow`: whether nothing more will come. Absent: when the present run has ended. */
+  readonly isOver?: () => Promise<boolean>;
 }
 
 /** Freezing and keeping writable layers. Every method is idempotent by layer id. */

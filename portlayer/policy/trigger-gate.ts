@@ -23,7 +23,7 @@ export function createTriggerGate(): TriggerGate {
         throw new PortLayerError('TRIGGER_DENIED', 'this container may not trigger checkpoints', {
           required: 'a trigger policy that allows it',
           found: 'allow: false',
-          remedy: 'Allow it with: portlayer update NAME --trigger allow',
+          remedy: 'Allow it with: portlayer update NAME --trigger',
         });
       }
       if (mechanism !== 'any' && policy.mechanisms.length > 0 && !policy.mechanisms.includes(mechanism)) {

@@ -1,8 +1,9 @@
-import { mkdir, open, readdir, readFile, rename, rm, statfs } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno, PortLayerError } from '../errors/port-layer-error.js';
 import type { CheckpointRecord } from '../model/checkpoint-record.js';
 import { isUlid } from '../model/ids.js';
+import { createImageHolds, type HeldImage } from './image-holds.js';
 import { decodeManifest, encodeManifest } from './manifest.js';
 
 /** Less than this, and no checkpoint is begun: room for the catalog and for manifests must stay. */
@@ -17,8 +18,8 @@ export interface ImageStore {
   requireRoom(bytes: number): Promise<void>;
   /** Makes an empty directory for the mechanism's dump; what an earlier try left there is removed. */
   stage(crid: string): Promise<string>;
-  /** Where the dump of a captured or committed checkpoint is. */
-  directory(record: CheckpointRecord): string;
+  /** Where the dump of a captured or committed checkpoint is. It stays there until released: a commit or a removal waits. */
+  hold(crid: string): Promise<HeldImage>;
   /** Writes the manifest, syncs, renames. `record` is as it is to be read back: state `committed`. Idempotent. */
   commit(record: CheckpointRecord): Promise<void>;
   /** Replaces the manifest of a committed checkpoint (it was published, or relabelled). */
@@ -39,6 +40,7 @@ export async function openImageStore(directory: string): Promise<ImageStore> {
   const images = join(directory, 'checkpoints');
   await mkdir(staging, { recursive: true, mode: 0o700 });
   await mkdir(images, { recursive: true, mode: 0o700 });
+  const holds = createImageHolds();
   return {
     async requireRoom(bytes) {
       const { bavail, bsize } = await statfs(directory);
@@ -56,14 +58,23 @@ export async function openImageStore(directory: string): Promise<ImageStore> {
       await mkdir(path, { mode: 0o700 });
       return path;
     },
-    directory: record => join(record.state === 'committed' ? images : staging, record.crid),
+    hold: crid =>
+      holds.read(crid, async () => {
+        const committed = join(images, crid);
+        const there = await stat(committed).then(
+          () => true,
+          () => false,
+        );
+        return there ? committed : join(staging, crid);
+      }),
     async commit(record) {
       const from = join(staging, record.crid);
       const to = join(images, record.crid);
       try {
+        await syncFiles(from);
         await writeSynced(join(from, 'manifest.json'), encodeManifest(record));
         await syncDirectory(from);
-        await rename(from, to);
+        await holds.write(record.crid, () => rename(from, to));
       } catch (caught) {
         // A repetition after the rename: what is there is whole.
         if (!isErrno(caught) || caught.code !== 'ENOENT') throw caught;
@@ -78,9 +89,11 @@ export async function openImageStore(directory: string): Promise<ImageStore> {
       await syncDirectory(join(images, record.crid));
     },
     async remove(crid) {
-      await rm(join(images, crid, 'manifest.json'), { force: true });
-      await rm(join(images, crid), { recursive: true, force: true });
-      await rm(join(staging, crid), { recursive: true, force: true });
+      await holds.write(crid, async () => {
+        await rm(join(images, crid, 'manifest.json'), { force: true });
+        await rm(join(images, crid), { recursive: true, force: true });
+        await rm(join(staging, crid), { recursive: true, force: true });
+      });
     },
     async list() {
       return (await readdir(images)).filter(isUlid);
@@ -112,6 +125,16 @@ async function writeSynced(path: string, text: string): Promise<void> {
   } finally {
     await file.close();
   }
+}
+
+/** Makes a mechanism's dump durable: every file, then each directory. */
+async function syncFiles(path: string): Promise<void> {
+  for (const entry of await readdir(path, { withFileTypes: true })) {
+    const below = join(path, entry.name);
+    if (entry.isDirectory()) await syncFiles(below);
+    else if (entry.isFile()) await syncDirectory(below);
+  }
+  await syncDirectory(path);
 }
 
 async function syncDirectory(path: string): Promise<void> {

@@ -91,6 +91,19 @@ describe('a store on a file system that fills up', function () {
     );
   });
 
+  it('is no dead end: full to the last byte, it starts, stops a container and removes checkpoints', async () => {
+    const { client } = service!;
+    await client.createContainer({ name: 'idle', task: { argv: ['/bin/sleep', '1000'] } });
+    await client.startContainer('idle');
+    const { items } = await client.listCheckpoints({ states: ['committed'], pageSize: 1000 });
+    await service!.kill();
+    fillTo(0);
+    await service!.start();
+    await client.removeContainer('idle', { force: true });
+    await client.removeCheckpoint(items.at(-1)!.crid, { force: true });
+    truncateSync(join(directory, 'filler'), 0);
+  });
+
   it('survives being killed while it is full', async () => {
     const { client } = service!;
     const before = (await client.listCheckpoints({ states: ['committed'], pageSize: 1000 })).items.map(

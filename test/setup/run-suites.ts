@@ -14,9 +14,9 @@ interface Counts {
 }
 
 const SUITES = [
-  { name: 'unit', files: 'dist/test/unit/**/*.test.js', minutes: 8 },
-  { name: 'host', files: 'dist/test/host/**/*.test.js', minutes: 20 },
-  { name: 'integration', files: 'dist/test/integration/**/*.test.js', minutes: 20 },
+  { name: 'unit', files: 'test/unit/**/*.test.ts', minutes: 8 },
+  { name: 'host', files: 'test/host/**/*.test.ts', minutes: 20 },
+  { name: 'integration', files: 'test/integration/**/*.test.ts', minutes: 20 },
 ] as const;
 
 const wanted = process.argv.slice(2);
@@ -39,16 +39,7 @@ process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
 function runSuite(name: string, files: string, minutes: number): Counts {
   const file = join(scratch, name);
   const reporter = 'test/setup/counting-reporter.cjs';
-  const mocha = [
-    'node_modules/mocha/bin/mocha.js',
-    '--no-config',
-    '--exit',
-    '--timeout',
-    '20000',
-    '--reporter',
-    reporter,
-    files,
-  ];
+  const mocha = ['node_modules/mocha/bin/mocha.js', '--exit', '--reporter', reporter, files];
   const { status } = spawnSync(process.execPath, mocha, {
     stdio: ['ignore', 'inherit', 'inherit'],
     env: { ...process.env, PORTLAYER_TEST_COUNTS: file },

@@ -35,11 +35,17 @@ async function look(shell: Shell, stateDir: string | undefined): Promise<readonl
   }
 }
 
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
 async function rebuild(shell: Shell, stateDir: string | undefined): Promise<number> {
   const summary = await (await shell.local()).rebuild(stateDir);
   if (shell.json) await shell.printJson(summary);
   else {
-    await shell.print(`Found ${summary.checkpoints} checkpoints and ${summary.containers} containers.`);
+    await shell.print(
+      `Found ${counted(summary.checkpoints, 'checkpoint')} and ${counted(summary.containers, 'container')}.`,
+    );
     for (const problem of summary.problems) shell.complain(problem);
   }
   return summary.problems.length > 0 ? 1 : 0;

@@ -8,6 +8,8 @@ import { doing, newVerb, type VerbContext } from '../verb.js';
 
 const RUNNING: readonly ContainerState[] = ['starting', 'running', 'paused', 'iterating', 'stopping'];
 
+const COMMAND_WIDTH = 60;
+
 /** What `ps` takes. */
 interface PsOptions {
   readonly all?: boolean;
@@ -36,6 +38,12 @@ export function psVerb(context: VerbContext): Command {
   });
 }
 
+/** A script of many lines as one, cut to a width that leaves the table readable; `inspect` shows it whole. */
+function shortened(command: string): string {
+  const line = command.replace(/\s+/g, ' ');
+  return line.length <= COMMAND_WIDTH ? line : `${line.slice(0, COMMAND_WIDTH - 1)}…`;
+}
+
 function row(container: Container, nowMs: number): string[] {
   const { spec, state, iteration, createdAt, exit } = container;
   const ended = exit && state === 'exited' ? `${exit.code} (${exit.reason})` : '-';
@@ -47,6 +55,6 @@ function row(container: Container, nowMs: number): string[] {
     loop,
     humanAge(createdAt, nowMs),
     ended,
-    spec.task.argv.join(' '),
+    shortened(spec.task.argv.join(' ')),
   ];
 }

@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import type { Container } from '../../client/client.js';
+import { PortLayerError } from '../../errors/port-layer-error.js';
 import { attach } from '../attach.js';
 import { addSpecOptions, type SpecOptions, specOf } from '../spec-options.js';
 import { doing, newVerb, type VerbContext } from '../verb.js';
@@ -7,6 +9,14 @@ import { doing, newVerb, type VerbContext } from '../verb.js';
 interface RunOptions extends SpecOptions {
   readonly detach?: boolean;
   readonly rm?: boolean;
+}
+
+function nameTaken({ spec, state }: Container): PortLayerError {
+  return new PortLayerError('ALREADY_EXISTS', `There is a container ${spec.name} already.`, {
+    required: 'a name that is free',
+    found: `${spec.name} (${state})`,
+    remedy: `Start it again with portlayer start ${spec.name}, or remove it with portlayer rm ${spec.name}.`,
+  });
 }
 
 /** `run`: creates and starts a container; in the foreground it gives the task's output and exit code. */
@@ -25,6 +35,7 @@ export function runVerb(context: VerbContext): Command {
       command.error('error: --rm needs the foreground; leave out --detach', { exitCode: 2 });
     const container = await shell.client.createContainer(specOf(options, [program, ...args], shell.cwd));
     const { name } = container.spec;
+    if (container.state !== 'created') throw nameTaken(container);
     const started = await shell.client.startContainer(name);
     if (options.detach) {
       await (shell.json ? shell.printJson(started) : shell.print(name));

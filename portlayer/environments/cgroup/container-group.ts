@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PortLayerError } from '../../errors/port-layer-error.js';
 import type { ResourceSpec } from '../../model/container-spec.js';
 import type { Host } from '../../plugin/host.js';
 import type { CgroupLayout, Controller, ControllerPlace } from './cgroup-layout.js';
@@ -122,7 +123,12 @@ export function containerGroup(host: Host, layout: CgroupLayout, uid: string): C
     while (!(await frozen())) {
       if (Date.now() > until) {
         await setFrozen(false);
-        throw new Error(`the cgroup ${uid} could not be frozen within ${freezeTimeoutMs} ms`);
+        throw new PortLayerError('EXECUTOR_UNAVAILABLE', 'The container could not be frozen; it runs on.', {
+          required: `frozen within ${freezeTimeoutMs} ms`,
+          found: 'a process that the kernel does not stop, for example one waiting for a disk',
+          remedy: 'See what its processes wait for (ps -o pid,stat,wchan), and repeat the call.',
+          facts: { uid },
+        });
       }
       await sleep(2);
       await setFrozen(true); // The v1 freezer gives up on a task that was about to exec; writing again tries again.

@@ -23,7 +23,7 @@ export async function createLocalEnvironment(options: LocalEnvironmentOptions): 
   return {
     name: host.name,
     kind: 'local',
-    capabilities: [],
+    capabilities: ['host'],
     host,
     fingerprint: signal => repeatFingerprint(() => fingerprintHost(host, signal), refreshMs, signal),
     async [Symbol.asyncDispose]() {},

@@ -38,11 +38,16 @@ async function entriesOf(path: Buffer): Promise<readonly RawEntry[]> {
   try {
     return await listRaw(path);
   } catch (caught) {
-    if (isErrno(caught) && caught.code === 'ENOENT') return [];
-    if (!isErrno(caught) || caught.code !== 'EACCES') throw caught;
-    await chmod(path, 0o700);
-    return listRaw(path);
+    if (!isErrno(caught) || caught.code !== 'EACCES') return nothingIfMissing(caught);
+    await chmod(path, 0o700).catch(ignoreMissing);
+    // Another removal of the same tree may have come first.
+    return listRaw(path).catch(nothingIfMissing);
   }
+}
+
+function nothingIfMissing(caught: unknown): readonly RawEntry[] {
+  if (isErrno(caught) && caught.code === 'ENOENT') return [];
+  throw caught;
 }
 
 async function unlinkIn(directory: Buffer, path: Buffer): Promise<void> {

@@ -10,7 +10,7 @@ export function exitOfLine(line: MonitorLine): ExitResult {
   return {
     code: boundedInteger(line.values.get('code'), 0, 255, 255),
     signal,
-    oomKilled: false,
+    oomKilled: line.values.get('oom') === '1',
     atMs: boundedInteger(line.values.get('at-ms'), 0, Number.MAX_SAFE_INTEGER, Date.now()),
     ...(failure === '' ? {} : { failure }),
   };

@@ -221,7 +221,9 @@ export function createMonitorClient(host: Host, directory: string): MonitorClien
     },
     link,
     async signal(n) {
-      await init(AbortSignal.timeout(answerTimeoutMs));
+      await init(AbortSignal.timeout(answerTimeoutMs)).catch(caught => {
+        throw (caught as Error).name === 'TimeoutError' ? silent(caught) : caught;
+      });
       say(`SIGNAL n=${n}`);
     },
     async kill() {
@@ -247,6 +249,15 @@ function stateOf(line: MonitorLine): MonitorState {
     incarnation: /^[0-9a-f]{16}$/.exec(line.values.get('inc') ?? '')?.[0] ?? '',
     state: line.values.get('state') ?? '',
   };
+}
+
+function silent(cause: unknown): PortLayerError {
+  return new PortLayerError('EXECUTOR_UNAVAILABLE', "The container's monitor does not answer.", {
+    required: `an answer within ${answerTimeoutMs} ms`,
+    found: 'none',
+    remedy: 'Repeat the call; if it goes on, remove the container with portlayer rm --force.',
+    cause,
+  });
 }
 
 function hasEnded(): PortLayerError {

@@ -16,7 +16,7 @@ export async function* readLog(
   host: Host,
   directory: string,
   options: LogOptions,
-  isOver: () => Promise<boolean>,
+  isOver: () => Promise<boolean>, // where the options do not bring their own
   signal: AbortSignal,
 ): AsyncIterable<LogEntry> {
   const position: Position = { identity: undefined, offset: 0, rest: Buffer.alloc(0) };
@@ -33,7 +33,7 @@ export async function* readLog(
   }
   yield* newest;
   while (options.follow && !signal.aborted) {
-    const last = await isOver();
+    const last = await (options.isOver ?? isOver)();
     for await (const entry of available(host, directory, position, signal)) if (wanted(entry)) yield entry;
     if (last) return;
     await sleep(pollMs, undefined, { signal }).catch(() => {});

@@ -8,6 +8,8 @@ export interface MonitorStart {
   readonly log: { readonly maxBytes: number; readonly maxFiles: number };
   /** Cgroup directories that the command enters before it is executed. */
   readonly cgroups: readonly string[];
+  /** The memory cgroup that the container is in, or will be once it is limited: what the kernel kills there is told. */
+  readonly memoryGroup?: string;
   /** Where the command only starts the container and ends (`runc --detach`): the file into which it writes the init's pid. */
   readonly pidFile?: string;
   /** The command: absolute program, then arguments. It ends in the init. */
@@ -32,6 +34,7 @@ export async function startMonitor(host: Host, start: MonitorStart, signal: Abor
       '--log-files',
       String(start.log.maxFiles),
       ...start.cgroups.flatMap(directory => ['--cgroup', directory]),
+      ...(start.memoryGroup === undefined ? [] : ['--memory-group', start.memoryGroup]),
       ...(start.pidFile === undefined ? [] : ['--pid-file', start.pidFile]),
       '--',
       ...start.command,

@@ -17,7 +17,10 @@ interface Options {
 export function createVerb(context: VerbContext): Command {
   const command = newVerb('create', 'Take a checkpoint of a container and print its id. Ctrl-C cancels it.')
     .argument('<container>')
-    .option('--mechanism <name>', 'vmfork, criu, dmtcp or exit-code; default: the best there is')
+    .option(
+      '--mechanism <name>',
+      'vmfork, criu, dmtcp or exit-code; default: the least constrained level that can',
+    )
     .option('-l, --label <key=value>', 'can be repeated', collectLabel)
     .option('--captured', 'end as soon as it can be used here; it is made durable afterwards')
     .option('--stop', 'end the container with it');

@@ -161,6 +161,8 @@ export interface Start {
   readonly init?: readonly string[];
   readonly monitor?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Further options of unshare. */
+  readonly isolate?: readonly string[];
   /** The task's command, instead of `sh -c script`. */
   readonly argv?: readonly string[];
   /** Runs the starter this way, instead of waiting for it. */
@@ -197,6 +199,7 @@ export class Monitored implements AsyncDisposable {
       ...(start.monitor ?? []),
       '--',
       ...isolation(this.place),
+      ...(start.isolate ?? []),
       binary,
       'init',
       ...init,

@@ -139,6 +139,33 @@ describe('the init and its task', function () {
     expect(session).to.equal(self);
   });
 
+  it('has the environment that was meant for it, and no other, where that comes under other names', async () => {
+    await using container = monitored({
+      script: "env | grep -Ev '^(PORTLAYER_|_=|PWD=)' | sort",
+      init: ['--env-prefix', 'P_'],
+      env: { P_LD_PRELOAD: '', P_PATH: '/usr/bin:/bin', P_A: 'b c=d%', OTHER: 'x' },
+    });
+    await container.exited();
+    expect(container.output()).to.equal('A=b c=d%\nLD_PRELOAD=\nPATH=/usr/bin:/bin\n');
+  });
+
+  it('finds the loopback up where there is a network of its own', async function () {
+    if (whyNot('root') !== undefined) return this.skip();
+    for (const [init, flags] of [
+      [[], '0x8'],
+      [['--loopback-up'], '0x9'],
+    ] as const) {
+      await using container = monitored({
+        place: 'root',
+        script: 'mount -t sysfs none /sys && cat /sys/class/net/lo/flags',
+        init,
+        isolate: ['--net'],
+      });
+      await container.exited();
+      expect(container.output()).to.equal(`${flags}\n`);
+    }
+  });
+
   it('waits for everything where it was told to', async () => {
     await using container = monitored({
       script: '(sleep 0.6; echo late; exit 85) & exit 0',

@@ -28,7 +28,7 @@ describe('every call of the Execution API, from the client to the dispatch and b
     expect(container.spec).to.deep.equal(sampleSpec());
     expect(container).to.deep.include({
       uid: '01K4XZ6Q0V9J3T8W2R5YB7N1MD',
-      state: 'running',
+      state: 'created',
       generation: 7,
       createdAt: new Date(NOW_MS),
       startedAt: new Date(NOW_MS + 1),

@@ -154,7 +154,7 @@ function sampleAnswers(): Dispatch {
   const container = async () => sampleContainer();
   const checkpoint = async () => sampleCheckpoint();
   return {
-    createContainer: container,
+    createContainer: async () => sampleContainer('web', { state: 'created' }),
     startContainer: container,
     stopContainer: container,
     killContainer: container,

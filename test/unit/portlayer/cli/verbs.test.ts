@@ -299,7 +299,9 @@ describe('the verbs of the command line', () => {
     expect(stdout.split('\n')).to.deep.equal([
       'LEVEL         NAME      HEALTH     CAN',
       'environment   local     healthy    run',
+      '  This Linux host.',
       'executor      process   degraded   run',
+      '  Runs tasks in namespaces.',
       '  cgroup-freezer: cgroup v2 is not mounted (without it: no bind)',
       '    add it: mount -t cgroup2 none /sys/fs/cgroup',
       '',
@@ -391,7 +393,7 @@ describe('the command line where something is wrong', () => {
     await runCli('unix:/x', ['serve', '--state-dir', '/s', '--listen', 'unix:/l'], { local });
     expect((await runCli('unix:/x', ['demo', 'a', '--b'], { local })).code).to.equal(4);
     const { stdout } = await runCli('unix:/x', ['doctor', '--rebuild'], { local });
-    expect(stdout).to.equal('Found 2 checkpoints and 1 containers.\n');
+    expect(stdout).to.equal('Found 2 checkpoints and 1 container.\n');
     expect(seen).to.deep.equal([{ stateDir: '/s', listen: 'unix:/l' }, ['a', '--b'], undefined]);
   });
 

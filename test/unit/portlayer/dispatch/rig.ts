@@ -10,6 +10,7 @@ import type { LoaderPlugin } from '../../../../portlayer/plugin/loader.js';
 import { createRegistry } from '../../../../portlayer/plugin/registry.js';
 import { openAudit } from '../../../../portlayer/policy/audit.js';
 import { openImageStore } from '../../../../portlayer/store/image-store.js';
+import { openReserve } from '../../../../portlayer/store/reserve.js';
 import { openSpecStore } from '../../../../portlayer/store/spec-store.js';
 
 /** A port layer over the fake world, that can be restarted over what it left. */
@@ -72,6 +73,7 @@ export async function createRig(): Promise<Rig> {
       audit,
       registry,
       store: await openImageStore(directory),
+      reserve: openReserve(join(directory, 'reserve')),
       specs: await openSpecStore(join(directory, 'specs'), line => log.push(line)),
       log: line => log.push(line),
     });

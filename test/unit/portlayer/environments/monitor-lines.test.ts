@@ -35,6 +35,14 @@ describe("the monitor's lines", () => {
     expect(exit.atMs).to.be.closeTo(Date.now(), 5_000);
   });
 
+  it('tell want of memory only where they say oom=1', () => {
+    const exits = ['oom=1', 'oom=0', 'failure='].map(more => {
+      const line = parseMonitorLine(`EXIT code=137 signal=9 at-ms=17 ${more}`);
+      return line && exitOfLine(line).oomKilled;
+    });
+    expect(exits).to.deep.equal([true, false, false]);
+  });
+
   it('are split wherever the chunks are cut', () => {
     const bytes = Buffer.from('A x=1\nB\n\nC y=2\n');
     for (let cut = 0; cut <= bytes.length; cut++) {
