@@ -11,6 +11,7 @@ import { createDispatch, type RunningDispatch } from './dispatch/create-dispatch
 import { type Rebuilt, rebuild } from './dispatch/rebuild.js';
 import { createLocalEnvironment } from './environments/local/local-environment.js';
 import { PortLayerError } from './errors/port-layer-error.js';
+import { loadPlugins } from './load-plugins.js';
 import { packageRoot } from './package-root.js';
 import type { ExecutorPlugin } from './plugin/executor.js';
 import { createRegistry, type PlacedOffer, type Registry } from './plugin/registry.js';
@@ -32,6 +33,8 @@ export interface ServiceOptions {
   readonly config?: Readonly<Record<string, unknown>>;
   /** Further executors than the built-in ones. */
   readonly executors?: readonly ExecutorPlugin[];
+  /** Modules with plugins of somebody else's. */
+  readonly plugins?: readonly string[];
   readonly log: (message: string) => void;
 }
 
@@ -157,10 +160,11 @@ async function openRegistry(options: Omit<ServiceOptions, 'socketPath'>): Promis
         'Install a C compiler (apt-get install gcc libc6-dev) and run: npm rebuild portlayer, or npm run build:init',
     });
   }
+  const loaded = await loadPlugins(options.plugins ?? []);
   return createRegistry({
     environments: [await createLocalEnvironment({ stateDirectory: options.stateDirectory, initBinary })],
-    executors: [...builtinExecutors, ...(options.executors ?? [])],
-    loaders: builtinLoaders,
+    executors: [...builtinExecutors, ...loaded.executors, ...(options.executors ?? [])],
+    loaders: [...builtinLoaders, ...loaded.loaders],
     config: options.config ?? {},
     log: options.log,
   });

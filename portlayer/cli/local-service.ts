@@ -8,6 +8,8 @@ export interface ServeOptions {
   readonly stateDir?: string;
   /** `unix:PATH`; absent: the socket in the state directory. */
   readonly listen?: string;
+  /** Modules with plugins of somebody else's. */
+  readonly plugin?: readonly string[];
 }
 
 /** What a rebuild of the catalog from the manifests beside the images found. */
@@ -38,9 +40,10 @@ export async function loadLocalService(log: (line: string) => void): Promise<Loc
   const main = await import('../main.js');
   const directory = (given: string | undefined) => resolve(given ?? defaultStateDirectory());
   return {
-    serve: ({ stateDir, listen }) =>
+    serve: ({ stateDir, listen, plugin }) =>
       main.serve({
         stateDirectory: directory(stateDir),
+        plugins: plugin ?? [],
         ...(listen !== undefined && { socketPath: socketOf(listen) }),
         log,
       }),

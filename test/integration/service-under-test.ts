@@ -28,9 +28,10 @@ export interface ServiceUnderTest {
   close(): Promise<void>;
 }
 
-/** A service that is not started yet. `stateDirectory` defaults to a new temporary one. */
+/** A service that is not started yet. `stateDirectory` defaults to a new temporary one; `options` are further ones of `serve`. */
 export function serviceUnderTest(
   stateDirectory = mkdtempSync(join(tmpdir(), 'portlayer-it-')),
+  options: readonly string[] = [],
 ): ServiceUnderTest {
   if (!existsSync(BIN)) throw new Error(`${BIN} is not built: npm run build`);
   const address = `unix:${join(stateDirectory, 'portlayer.sock')}`;
@@ -50,7 +51,7 @@ export function serviceUnderTest(
     client: createClient({ address, waitForReadyMs: 30_000 }),
     launch() {
       const log = openSync(logPath, 'a', 0o600);
-      child = spawn(process.execPath, [BIN, 'serve', '--state-dir', stateDirectory], {
+      child = spawn(process.execPath, [BIN, 'serve', '--state-dir', stateDirectory, ...options], {
         stdio: ['ignore', log, log],
       });
     },

@@ -2,6 +2,10 @@ import type { Command } from 'commander';
 import type { ServeOptions } from '../local-service.js';
 import { doingHere, newVerb, type VerbContext } from '../verb.js';
 
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}
+
 /** `serve`: runs the service in the foreground. */
 export function serveVerb(context: VerbContext): Command {
   const command = newVerb('serve', 'Run the service until it is stopped.')
@@ -9,11 +13,16 @@ export function serveVerb(context: VerbContext): Command {
       '--state-dir <directory>',
       'default: $PORTLAYER_STATE_DIR, /var/lib/portlayer, or ~/.local/state/portlayer',
     )
-    .option('--listen <unix:path>', 'default: portlayer.sock in the state directory');
+    .option('--listen <unix:path>', 'default: portlayer.sock in the state directory')
+    .option('--plugin <module>', 'with an executor or a loader of somebody else’s; can be repeated', collect);
   return doingHere(context, command, async (options: ServeOptions) => {
-    const { stateDir, listen } = options;
+    const { stateDir, listen, plugin } = options;
     const service = await context.surroundings.local();
-    await service.serve({ ...(stateDir && { stateDir }), ...(listen && { listen }) });
+    await service.serve({
+      ...(stateDir && { stateDir }),
+      ...(listen && { listen }),
+      ...(plugin && { plugin }),
+    });
     return 0;
   });
 }
