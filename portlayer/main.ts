@@ -16,6 +16,7 @@ import { packageRoot } from './package-root.js';
 import type { ExecutorPlugin } from './plugin/executor.js';
 import { createRegistry, type PlacedOffer, type Registry } from './plugin/registry.js';
 import { openAudit } from './policy/audit.js';
+import { type PluginConfig, readConfig } from './read-config.js';
 import { openImageStore } from './store/image-store.js';
 import { openReserve, type Reserve } from './store/reserve.js';
 import { openSpecStore } from './store/spec-store.js';
@@ -29,8 +30,10 @@ export interface ServiceOptions {
   readonly stateDirectory: string;
   /** Absolute path of the unix socket. Default: `portlayer.sock` in the state directory. */
   readonly socketPath?: string;
-  /** Configuration of plugins, by name. */
-  readonly config?: Readonly<Record<string, unknown>>;
+  /** Configuration of plugins, by name. Default: {@link configFile}. */
+  readonly config?: PluginConfig;
+  /** A file with that configuration. Default: `config.json` in the state directory, where there is one. */
+  readonly configFile?: string;
   /** Further executors than the built-in ones. */
   readonly executors?: readonly ExecutorPlugin[];
   /** Modules with plugins of somebody else's. */
@@ -161,11 +164,26 @@ async function openRegistry(options: Omit<ServiceOptions, 'socketPath'>): Promis
     });
   }
   const loaded = await loadPlugins(options.plugins ?? []);
+  const executors = [...builtinExecutors, ...loaded.executors, ...(options.executors ?? [])];
+  const loaders = [...builtinLoaders, ...loaded.loaders];
   return createRegistry({
     environments: [await createLocalEnvironment({ stateDirectory: options.stateDirectory, initBinary })],
-    executors: [...builtinExecutors, ...loaded.executors, ...(options.executors ?? [])],
-    loaders: [...builtinLoaders, ...loaded.loaders],
-    config: options.config ?? {},
+    executors,
+    loaders,
+    config: options.config ?? (await configOf(options, [...executors, ...loaders])),
     log: options.log,
   });
+}
+
+function configOf(
+  options: ServiceOptions,
+  plugins: readonly { readonly name: string }[],
+): Promise<PluginConfig> | PluginConfig {
+  const usual = join(options.stateDirectory, 'config.json');
+  const file = options.configFile ?? (existsSync(usual) ? usual : undefined);
+  if (file === undefined) return {};
+  return readConfig(
+    file,
+    plugins.map(plugin => plugin.name),
+  );
 }

@@ -10,6 +10,8 @@ export interface ServeOptions {
   readonly listen?: string;
   /** Modules with plugins of somebody else's. */
   readonly plugin?: readonly string[];
+  /** A file with the configuration of plugins; absent: `config.json` in the state directory, where there is one. */
+  readonly config?: string;
 }
 
 /** What a rebuild of the catalog from the manifests beside the images found. */
@@ -40,14 +42,20 @@ export async function loadLocalService(log: (line: string) => void): Promise<Loc
   const main = await import('../main.js');
   const directory = (given: string | undefined) => resolve(given ?? defaultStateDirectory());
   return {
-    serve: ({ stateDir, listen, plugin }) =>
+    serve: ({ stateDir, listen, plugin, config }) =>
       main.serve({
         stateDirectory: directory(stateDir),
         plugins: plugin ?? [],
+        ...(config !== undefined && { configFile: config }),
         ...(listen !== undefined && { socketPath: socketOf(listen) }),
         log,
       }),
-    doctor: ({ stateDir }) => main.surveyHere({ stateDirectory: directory(stateDir), log }),
+    doctor: ({ stateDir, config }) =>
+      main.surveyHere({
+        stateDirectory: directory(stateDir),
+        ...(config !== undefined && { configFile: config }),
+        log,
+      }),
     async rebuild(stateDir) {
       const problems: string[] = [];
       const { containers, checkpoints } = await main.rebuildCatalog({

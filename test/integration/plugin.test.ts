@@ -65,4 +65,32 @@ describe('a plugin of somebody else’s', function () {
       expect(stderr).to.contain(found).and.to.contain('what to do:');
     }
   });
+
+  it('is configured by a file, whose every mistake is named', () => {
+    const config = join(directory, 'config.json');
+    const doctor = (text: string): { status: number | null; stdout: string; stderr: string } => {
+      writeFileSync(config, text);
+      const args = [
+        'doctor',
+        '--state-dir',
+        join(directory, 'state'),
+        '--address',
+        'unix:/nonexistent',
+        '--config',
+        config,
+      ];
+      return spawnSync(process.execPath, [BIN, ...args], { encoding: 'utf8' });
+    };
+    expect(doctor('{"process": {"disk": "copy"}}').stdout).to.contain('disk: copy');
+    for (const [text, found] of [
+      ['{"process": ', 'cannot be used'],
+      ['[]', 'no object'],
+      ['{"nope": {}}', 'names a plugin that there is not'],
+      ['{"process": {"disk": "tape"}}', 'disk must be one of'],
+    ] as const) {
+      const { status, stderr } = doctor(text);
+      expect(status).to.equal(1);
+      expect(stderr).to.contain(found).and.to.contain('what to do:');
+    }
+  });
 });

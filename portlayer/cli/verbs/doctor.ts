@@ -8,6 +8,7 @@ import { doing, newVerb, type VerbContext } from '../verb.js';
 /** What `doctor` takes. */
 interface DoctorOptions {
   readonly stateDir?: string;
+  readonly config?: string;
   readonly rebuild?: boolean;
 }
 
@@ -15,23 +16,24 @@ interface DoctorOptions {
 export function doctorVerb(context: VerbContext): Command {
   const command = newVerb('doctor', 'Show what each level can do here, what is missing, and how to add it.')
     .option('--state-dir <directory>', 'of the service that does not run')
+    .option('--config <file>', 'of the service that does not run')
     .option('--rebuild', 'make the catalog of a stopped service again from its checkpoints');
   return doing(context, command, (options: DoctorOptions) => async shell => {
     if (options.rebuild) return rebuild(shell, options.stateDir);
-    const levels = await look(shell, options.stateDir);
+    const levels = await look(shell, options);
     if (shell.json) await shell.printJson(levels);
     else await printLevels(shell, levels, { remedies: true });
     return 0;
   });
 }
 
-async function look(shell: Shell, stateDir: string | undefined): Promise<readonly LevelOffer[]> {
+async function look(shell: Shell, { stateDir, config }: DoctorOptions): Promise<readonly LevelOffer[]> {
   try {
     return await shell.client.listLevels({ refresh: true });
   } catch (caught) {
     if (PortLayerError.from(caught).code !== 'EXECUTOR_UNAVAILABLE') throw caught;
     shell.complain(`No service runs at ${shell.client.address}; looking from here.`);
-    return (await shell.local()).doctor(stateDir ? { stateDir } : {});
+    return (await shell.local()).doctor({ ...(stateDir && { stateDir }), ...(config && { config }) });
   }
 }
 

@@ -14,14 +14,16 @@ export function serveVerb(context: VerbContext): Command {
       'default: $PORTLAYER_STATE_DIR, /var/lib/portlayer, or ~/.local/state/portlayer',
     )
     .option('--listen <unix:path>', 'default: portlayer.sock in the state directory')
+    .option('--config <file>', 'of plugins, as JSON; default: config.json in the state directory')
     .option('--plugin <module>', 'with an executor or a loader of somebody else’s; can be repeated', collect);
   return doingHere(context, command, async (options: ServeOptions) => {
-    const { stateDir, listen, plugin } = options;
+    const { stateDir, listen, plugin, config } = options;
     const service = await context.surroundings.local();
     await service.serve({
       ...(stateDir && { stateDir }),
       ...(listen && { listen }),
       ...(plugin && { plugin }),
+      ...(config && { config }),
     });
     return 0;
   });

@@ -1,0 +1,52 @@
+import { readFile } from 'node:fs/promises';
+import { PortLayerError } from './errors/port-layer-error.js';
+
+/** Configuration of plugins, by their names: each is checked against its plugin's own schema. */
+export type PluginConfig = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads a configuration file: one JSON object, a member for each plugin. Throws INVALID_SPEC where it is not there, is
+ * not such an object, or names a plugin that there is not.
+ *
+ * @param known the names of the plugins there are
+ */
+export async function readConfig(path: string, known: readonly string[]): Promise<PluginConfig> {
+  const config = parse(path, await read(path));
+  const stray = Object.keys(config).find(name => !known.includes(name));
+  if (stray === undefined) return config;
+  throw new PortLayerError('INVALID_SPEC', `The configuration ${path} names a plugin that there is not.`, {
+    required: `one of ${known.join(', ')}`,
+    found: stray,
+    remedy: 'Correct the name, or load the plugin with --plugin.',
+    facts: { field: stray },
+  });
+}
+
+async function read(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw unreadable(path, cause instanceof Error ? cause.message : String(cause), cause);
+  }
+}
+
+function parse(path: string, text: string): PluginConfig {
+  let config: unknown;
+  try {
+    config = JSON.parse(text);
+  } catch (cause) {
+    throw unreadable(path, cause instanceof Error ? cause.message : String(cause), cause);
+  }
+  if (typeof config === 'object' && config !== null && !Array.isArray(config)) return config as PluginConfig;
+  throw unreadable(path, 'JSON, but no object');
+}
+
+function unreadable(path: string, found: string, cause?: unknown): PortLayerError {
+  return new PortLayerError('INVALID_SPEC', `The configuration ${path} cannot be used.`, {
+    required: 'a JSON object with a member for each plugin, for example {"process": {"disk": "copy"}}',
+    found,
+    remedy: 'Correct the path or the file.',
+    facts: { field: 'config' },
+    cause,
+  });
+}
