@@ -1,4 +1,5 @@
 import { repeatFingerprint } from '../../portlayer/environments/fingerprint/repeat-fingerprint.js';
+import { createLayerDisk } from '../../portlayer/environments/layers/layer-disk.js';
 import { readExitFile } from '../../portlayer/environments/monitor/exit-result.js';
 import { findMonitor } from '../../portlayer/environments/monitor/monitor-process.js';
 import { readLog } from '../../portlayer/environments/monitor/read-log.js';
@@ -8,7 +9,6 @@ import type { Executor } from '../../portlayer/plugin/executor.js';
 import { createBind } from './bind.js';
 import { checkSpec } from './check-spec.js';
 import { createContainers } from './containers.js';
-import { createDisk } from './disk.js';
 import { killContainer, SETTLED_EXIT, stopContainer } from './ending.js';
 import { createExec } from './exec.js';
 import { fingerprintPlace } from './fingerprint.js';
@@ -76,7 +76,7 @@ export function createProcessExecutor(place: Place): Executor {
       const isOver = async () => (await findMonitor(host, directory)) === undefined;
       yield* readLog(host, directory, options, isOver, signal);
     },
-    disk: createDisk(place),
+    disk: createLayerDisk(host, place.layout),
     async list() {
       return (await host.files.list(place.layout.containers)).map(entry => entry.name);
     },

@@ -1,4 +1,5 @@
-import { PortLayerError } from '../../portlayer/errors/port-layer-error.js';
+import { foldLayers } from '../../portlayer/environments/layers/fold-layers.js';
+import { missingLayer } from '../../portlayer/environments/layers/layer-places.js';
 import type { Host } from '../../portlayer/plugin/host.js';
 import type { ContainerPaths, Layout } from './layout.js';
 import type { Place } from './place.js';
@@ -86,30 +87,4 @@ async function copyMerged(
   } finally {
     await host.files.remove(merged);
   }
-}
-
-/** Folds directories (lowest first) into the new directory `into` by hard links. `base`: nothing lies below them. */
-export async function foldLayers(
-  host: Host,
-  from: readonly string[],
-  into: string,
-  base: boolean,
-  signal?: AbortSignal,
-): Promise<void> {
-  const argv = [host.initBinary, 'fold', ...(base ? ['--base'] : []), into, ...from];
-  const done = await host.run(argv, signal ? { signal } : {});
-  if (done.code === 0) return;
-  const noRoom = /No space left|Disk quota/.test(done.stderr);
-  throw new PortLayerError(noRoom ? 'STORE_FULL' : 'INTERNAL', 'Layers could not be folded.', {
-    found: done.stderr.trim().slice(0, 500),
-    remedy: noRoom ? 'Free space and repeat the call.' : 'See the reason above. The layers are intact.',
-  });
-}
-
-/** The error for a frozen layer that is not on this host. */
-export function missingLayer(layer: string): PortLayerError {
-  return new PortLayerError('NOT_FOUND', `The frozen layer ${layer} is not on this host.`, {
-    remedy: 'Restore from a checkpoint whose layers are here: portlayer checkpoint ls',
-    facts: { layer },
-  });
 }

@@ -11,7 +11,7 @@
 
 /* The modified init: what it was asked to do, and the parts it is made of. Nothing is allocated while it runs. */
 
-#define OPERATIONS_MAX 256
+#define OPERATIONS_MAX 1024
 
 /* One set-up operation, as given: `--bind SRC DST` is {"--bind", {SRC, DST}}. */
 struct operation {
@@ -21,6 +21,7 @@ struct operation {
 
 struct init_options {
 	const char *relay, *relay_early, *socket, *cwd, *hostname;
+	const char *netns; /* `stage` only: a network namespace to be made on this file */
 	const char *env_prefix; /* see environment_take(); NULL: the environment as it is */
 	long long uid, gid; /* -1: as they are */
 	bool wait_all, drop_capabilities, loopback_up;
@@ -71,6 +72,8 @@ void self_protect(char *const *argv);
 /* --- netns.c --- */
 
 bool loopback_raise(void);
+/* Makes a network namespace, loopback up, and mounts it on the file `path`; the caller stays in its own. NULL, or what could not be done, with errno. */
+const char *netns_make(const char *path);
 
 /* --- capabilities.c --- */
 

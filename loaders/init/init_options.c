@@ -25,6 +25,8 @@ static bool plain(struct init_options *options, const char *name, const char *va
 		options->socket = value;
 	else if (strcmp(name, "--cwd") == 0)
 		options->cwd = value;
+	else if (strcmp(name, "--netns") == 0)
+		options->netns = value;
 	else if (strcmp(name, "--hostname") == 0)
 		options->hostname = value;
 	else if (strcmp(name, "--env-prefix") == 0)
@@ -63,7 +65,7 @@ const char *init_options_parse(int argc, char **argv, struct init_options *optio
 			at++;
 		} else if (takes >= 0) {
 			if (options->operation_count == OPERATIONS_MAX)
-				return "more than 256 set-up operations";
+				return "more than 1024 set-up operations";
 			if (at + takes >= argc)
 				return "a set-up option lacks its paths";
 			options->operations[options->operation_count++] = (struct operation){name, argv + at + 1};

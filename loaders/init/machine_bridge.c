@@ -266,12 +266,11 @@ int machine_command(int argc, char **argv)
 		/* In the guest's port before it runs: what was under way there had another host. */
 		port_say(bridge.ports[0], "", NULL);
 		port_say(bridge.ports[0], "Z", NULL);
+		tell_monitor("HELLO", bridge.options.resume, NULL);
 	}
 	bridge.qemu = machine_start(&bridge.options, theirs);
 	for (int i = 0; i < 3; i++)
 		close(theirs[i]);
-	if (bridge.options.resume != NULL)
-		tell_monitor("HELLO", bridge.options.resume, NULL);
 	loop();
 	/* What the guest had written by its last word is in the sockets. */
 	while (copy(&bridge.ports[1], STDOUT_FILENO))

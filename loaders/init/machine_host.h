@@ -6,6 +6,8 @@
 
 /* The host's side of a machine: what `portlayer-init machine` was asked for, and QEMU below it. */
 
+#define SHOWN_MAX 8
+
 struct machine_options {
 	const char *relay;    /* the monitor's relay.sock */
 	const char *orders;   /* where the service's orders to the guest come in */
@@ -13,6 +15,11 @@ struct machine_options {
 	const char *resume;   /* a copy: the incarnation in the image; NULL: a boot */
 	const char *incoming; /* a copy: the file of device state, given to QEMU as descriptor 6 */
 	long long uid, gid;   /* QEMU's user; -1: as we are */
+	const char *console;  /* the file for what the guest's kernel says, given to QEMU as descriptor 7 */
+	const char *own;      /* the directory that is made QEMU's, with the files in it */
+	const char *hide;     /* the port layer's directory, of which QEMU sees only what is shown */
+	const char *show[SHOWN_MAX];
+	int shown;
 	bool snapshots;       /* keep CAP_SYS_PTRACE, which userfaultfd(2) wants of an unprivileged process */
 	char **argv;
 };
@@ -22,9 +29,14 @@ struct machine_options {
 #define FD_STDOUT 4
 #define FD_STDERR 5
 #define FD_INCOMING 6
+#define FD_CONSOLE 7
 
 /* Reads the command line; NULL, or what is wrong with it. */
 const char *machine_options_parse(int argc, char **argv, struct machine_options *options);
+/* Gives a directory and the files in it to a user. */
+bool machine_own(const char *directory, long long uid, long long gid);
+/* Namespaces for mounts and processes of QEMU's own; called in the process that becomes QEMU. */
+bool machine_jail(const struct machine_options *options);
 /* Starts QEMU with these ends of the ports. Its pid, or -1. */
 pid_t machine_start(const struct machine_options *options, const int ports[3]);
 

@@ -282,7 +282,7 @@ static void fail(const char *what)
 {
 	struct line_writer line;
 	char text[200];
-	snprintf(text, sizeof text, "%.120s: %.60s", what, strerror(errno));
+	snprintf(text, sizeof text, "The machine ended: %.120s: %.40s", what, strerror(errno));
 	fprintf(stderr, "portlayer-init: %s\n", text);
 	if (machine.ports.control > 0) {
 		line_begin(&line, "FAILED");

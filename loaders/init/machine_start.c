@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,14 +38,22 @@ const char *machine_options_parse(int argc, char **argv, struct machine_options 
 			options->uid = atoll(value);
 		else if (strcmp(name, "--gid") == 0)
 			options->gid = atoll(value);
+		else if (strcmp(name, "--console") == 0)
+			options->console = value;
+		else if (strcmp(name, "--own") == 0)
+			options->own = value;
+		else if (strcmp(name, "--hide") == 0)
+			options->hide = value;
+		else if (strcmp(name, "--show") == 0 && options->shown < SHOWN_MAX)
+			options->show[options->shown++] = value;
 		else if (strcmp(name, "--snapshots") == 0)
 			options->snapshots = strcmp(value, "capability") == 0;
 		else
 			return "unknown option";
 	}
 	options->argv = argv + at + 1;
-	if (options->relay == NULL || options->orders == NULL || options->errors == NULL)
-		return "--relay, --orders and --errors are required";
+	if (options->relay == NULL || options->orders == NULL || options->errors == NULL || options->console == NULL)
+		return "--relay, --orders, --errors and --console are required";
 	return at + 1 < argc ? NULL : "no command given after --";
 }
 
@@ -85,27 +94,33 @@ static void become_qemu(const struct machine_options *options, const int ports[3
 		_exit(126);
 	}
 	incoming = incoming >= 0 ? fcntl(incoming, F_DUPFD, 20) : -1;
+	int console = open(options->console, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
+	if (console >= 0 && options->uid >= 0 && fchown(console, (uid_t)options->uid, (gid_t)options->gid) != 0)
+		dprintf(errors, "portlayer-init: %s: %s\n", options->console, strerror(errno));
+	console = console >= 0 ? fcntl(console, F_DUPFD, 20) : null;
 	dup2(null, STDIN_FILENO);
 	dup2(errors, STDOUT_FILENO);
 	dup2(errors, STDERR_FILENO);
 	dup2(high[0], FD_CONTROL);
 	dup2(high[1], FD_STDOUT);
 	dup2(high[2], FD_STDERR);
-	if (incoming >= 0)
-		dup2(incoming, FD_INCOMING);
-	syscall(SYS_close_range, incoming >= 0 ? FD_INCOMING + 1 : FD_INCOMING, ~0U, 0);
+	dup2(incoming >= 0 ? incoming : null, FD_INCOMING);
+	dup2(console, FD_CONSOLE);
+	syscall(SYS_close_range, FD_CONSOLE + 1, ~0U, 0);
 	for (int number = 1; number <= 64; number++)
 		signal(number, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setsid();
-	if (!become_user(options)) {
+	if (options->uid >= 0 && ((options->own != NULL && !machine_own(options->own, options->uid, options->gid)) ||
+				  !machine_jail(options) || !become_user(options))) {
 		fprintf(stderr, "portlayer-init: cannot become user %lld: %s\n", options->uid, strerror(errno));
 		_exit(126);
 	}
 	/* After the change of user, which would undo it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	if (getppid() != parent)
+	/* In a pid namespace of its own it sees no parent. */
+	if (options->uid < 0 && getppid() != parent)
 		_exit(126);
 	execvp(options->argv[0], options->argv);
 	fprintf(stderr, "portlayer-init: %s: %s\n", options->argv[0], strerror(errno));
@@ -114,7 +129,10 @@ static void become_qemu(const struct machine_options *options, const int ports[3
 
 pid_t machine_start(const struct machine_options *options, const int ports[3])
 {
-	pid_t parent = getpid(), pid = fork();
+	pid_t parent = getpid();
+	if (options->uid >= 0 && unshare(CLONE_NEWPID) != 0)
+		return -1;
+	pid_t pid = fork();
 	if (pid == 0)
 		become_qemu(options, ports, parent);
 	return pid;

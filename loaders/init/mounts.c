@@ -74,6 +74,16 @@ static int open_to_write(const char *path, mode_t mode)
 	return fd;
 }
 
+bool write_text(const char *path, const char *text)
+{
+	size_t length = strlen(text);
+	int fd = open_to_write(path, 0644);
+	bool written = fd >= 0 && write(fd, text, length) == (ssize_t)length;
+	if (fd >= 0 && close(fd) != 0)
+		return false;
+	return written;
+}
+
 bool copy_file(const char *source, const char *target)
 {
 	char buffer[16384];
@@ -162,6 +172,14 @@ bool mount_bind(const char *source, const char *path, bool read_only)
 	}
 	target_close(&target);
 	return bound;
+}
+
+bool make_mount_point(const char *source, const char *path)
+{
+	struct target target;
+	bool made = target_for(&target, source, path);
+	target_close(&target);
+	return made;
 }
 
 bool mount_proc(const char *path)

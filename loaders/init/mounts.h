@@ -11,8 +11,12 @@ bool make_directories(const char *path, mode_t mode);
 bool make_link(const char *aim, const char *path);
 /* Changes the owner; of a link, not of what it leads to. */
 bool give_to(const char *path, uid_t uid, gid_t gid);
+/* A new file of this text, or this text instead of a file's: mode 0644, not synced. */
+bool write_text(const char *path, const char *text);
 bool copy_file(const char *source, const char *target);
 
+/* A directory, or an empty file, at `path`, as `source` is one: to be mounted on. */
+bool make_mount_point(const char *source, const char *path);
 /* Binds a tree; read-only with everything mounted below it where the kernel can (5.12), else its top. */
 bool mount_bind(const char *source, const char *path, bool read_only);
 /* A file system of its own, on a directory that is made where it is missing. */

@@ -24,29 +24,36 @@ bool loopback_raise(void)
 	return raised;
 }
 
+const char *netns_make(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return "create the file of";
+	close(fd);
+	int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (own < 0 || unshare(CLONE_NEWNET) != 0)
+		return "unshare the network for";
+	const char *problem = NULL;
+	if (!loopback_raise())
+		problem = "raise the loopback of";
+	else if (mount("/proc/self/ns/net", path, NULL, MS_BIND, NULL) != 0)
+		problem = "mount";
+	int kept = errno;
+	if (setns(own, CLONE_NEWNET) != 0 && problem == NULL)
+		return "come back from";
+	close(own);
+	errno = kept;
+	return problem;
+}
+
 int netns_command(int argc, char **argv)
 {
 	if (argc != 2) {
 		fputs("usage: portlayer-init netns PATH\n", stderr);
 		return EXIT_USAGE;
 	}
-	const char *what = "create";
-	int fd = open(argv[1], O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	bool made = fd >= 0;
-	if (made) {
-		close(fd);
-		what = "unshare the network for";
-		made = unshare(CLONE_NEWNET) == 0;
-	}
-	if (made) {
-		what = "raise the loopback of";
-		made = loopback_raise();
-	}
-	if (made) {
-		what = "mount";
-		made = mount("/proc/self/ns/net", argv[1], NULL, MS_BIND, NULL) == 0;
-	}
-	if (!made)
-		fprintf(stderr, "portlayer-init netns: cannot %s %s: %s\n", what, argv[1], strerror(errno));
-	return made ? 0 : EXIT_SETUP;
+	const char *problem = netns_make(argv[1]);
+	if (problem != NULL)
+		fprintf(stderr, "portlayer-init netns: cannot %s %s: %s\n", problem, argv[1], strerror(errno));
+	return problem == NULL ? 0 : EXIT_SETUP;
 }

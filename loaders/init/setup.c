@@ -21,6 +21,8 @@ static bool op_dev(char *const *a) { return mount_dev(a[0]); }
 static bool op_overlay(char *const *a) { return mount_overlay(a[0], a[1], a[2], a[3]); }
 static bool op_copy_file(char *const *a) { return copy_file(a[0], a[1]); }
 static bool op_pivot(char *const *a) { return pivot_to(a[0]); }
+static bool op_write(char *const *a) { return write_text(a[0], a[1]); }
+static bool op_point(char *const *a) { return make_mount_point(a[0], a[1]); }
 static bool op_symlink(char *const *a) { return make_link(a[0], a[1]); }
 
 static bool op_root(char *const *a)
@@ -68,6 +70,8 @@ static const struct {
 	{"--dev", "mount", 1, true, op_dev},
 	{"--overlay", "mount", 4, true, op_overlay},
 	{"--symlink", "symlink", 2, false, op_symlink},
+	{"--write", "write", 2, false, op_write},
+	{"--point", "mkdir", 2, false, op_point},
 	{"--copy-file", "copy", 2, false, op_copy_file},
 	{"--pivot", "pivot", 1, true, op_pivot},
 	{"--state-owner", "owner", 3, false, op_state_owner},

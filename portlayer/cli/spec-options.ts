@@ -60,7 +60,12 @@ export function addSpecOptions(command: Command): Command {
     .option('--cpus <n>', 'for example 0.5', parseCpus)
     .option('-m, --memory <size>', 'for example 512m', parseSize)
     .option('--pids-limit <n>', 'processes and threads', parseCount)
-    .addOption(new Option('--network <network>', "the host's, or loopback only").choices(['host', 'none']))
+    .addOption(
+      new Option(
+        '--network <network>',
+        "the host's, or one of its own with loopback only; default: none for the executor container",
+      ).choices(['host', 'none']),
+    )
     .option('--rootfs <directory>', "default: the host's own root, read-only, with a state directory")
     .option('--hostname <name>')
     .option('--executor <name>', 'default: process')

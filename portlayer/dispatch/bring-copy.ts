@@ -1,4 +1,6 @@
+import { PortLayerError } from '../errors/port-layer-error.js';
 import type { CheckpointRecord } from '../model/checkpoint-record.js';
+import { changedFiles } from '../store/dump-files.js';
 import { mechanismNamed } from './choose-mechanism.js';
 import { type Core, executorOf } from './core.js';
 import type { Bringer } from './runs.js';
@@ -10,10 +12,25 @@ export function bringerOf(core: Core, from: CheckpointRecord): Bringer | undefin
   return async (request, signal) => {
     const held = await core.store.hold(from.crid);
     try {
+      const changed = await changedFiles(held.directory, from.image?.files ?? {});
+      if (changed.length > 0) throw corrupt(from.crid, changed.join('; '));
       const reader = { record: from, directory: held.directory };
       return await mechanism.restore(reader, request, executorOf(core, request.spec), signal);
     } finally {
       held.release();
     }
   };
+}
+
+function corrupt(crid: string, found: string): PortLayerError {
+  return new PortLayerError(
+    'CHECKPOINT_CORRUPT',
+    `The image of checkpoint ${crid} is not as it was committed.`,
+    {
+      required: 'every file of the dump with its size',
+      found,
+      remedy: 'Restore from another checkpoint of the same container: portlayer checkpoint ls',
+      facts: { crid },
+    },
+  );
 }

@@ -78,8 +78,10 @@ async function commitNow(core: Core, crid: string): Promise<CheckpointRecord> {
     await core.store.requireRoom(0);
     const own = committing.image?.layers.at(-1);
     if (own !== undefined) await executorOf(core, committing.spec).disk.sync(own);
+    const files = await core.store.seal(crid);
     const committed: CheckpointRecord = {
       ...withoutFailure(committing),
+      ...(files && committing.image ? { image: { ...committing.image, files } } : {}),
       state: 'committed',
       committedAtMs: Date.now(),
       phases: { ...committing.phases, commitMs: performance.now() - startedAt },

@@ -14,7 +14,7 @@ export type Origin = Pick<ContainerRecord, 'layers' | 'restoredFrom' | 'head' | 
  * Throws INVALID_SPEC or CAPABILITY_MISSING.
  */
 export async function compileSpec(core: Core, partial: unknown): Promise<ContainerSpec> {
-  const spec = compileContainerSpec(partial);
+  const spec = withNetwork(core, compileContainerSpec(partial), partial);
   const convention = spec.task.exitCode;
   if (convention) {
     signalNumber(convention.signal);
@@ -34,6 +34,12 @@ export async function compileSpec(core: Core, partial: unknown): Promise<Contain
   core.registry.loader(spec.loader).plan(spec);
   await executorOf(core, spec).check(spec);
   return spec;
+}
+
+/** A spec that says nothing of its network gets what the executor's users expect: docker's have one of their own. */
+function withNetwork(core: Core, spec: ContainerSpec, partial: unknown): ContainerSpec {
+  if ((partial as Partial<ContainerSpec> | undefined)?.network !== undefined) return spec;
+  return { ...spec, network: executorOf(core, spec).defaultNetwork ?? spec.network };
 }
 
 /** Records a container in state `created`. Same name and spec again: the one that is there. Throws ALREADY_EXISTS. */

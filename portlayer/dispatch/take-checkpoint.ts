@@ -116,11 +116,13 @@ async function writeCaptured(
     own === undefined
       ? { bytes: 0, entries: 0, digest: '' }
       : await executorOf(core, container.spec).disk.describe(own);
+  const dump = Object.values(await core.store.weigh(crid));
+  const bytes = dump.reduce((sum, size) => sum + size, frozen.bytes);
   const checkpoint = core.catalog.checkpoint(crid)!;
   const captured: CheckpointRecord = {
     ...checkpoint,
     state: advance(checkpointTransitions, `checkpoint ${crid}`, checkpoint.state, 'capture'),
-    image: { bytes: frozen.bytes, entries: frozen.entries, digest: frozen.digest, layers, files: {} },
+    image: { bytes, entries: frozen.entries, digest: frozen.digest, layers, files: {} },
     phases,
   };
   core.ledger.write(

@@ -55,8 +55,8 @@ export interface ImageFacts {
   readonly digest: string;
   /** The layers that a restore stacks, oldest first; the last is this checkpoint's own A′. */
   readonly layers: readonly string[];
-  /** Files of the mechanism's own dump in the image's directory, with size and digest. */
-  readonly files: Readonly<Record<string, { readonly bytes: number; readonly digest: string }>>;
+  /** Files of the mechanism's own dump in the image's directory, with their sizes; filled in by the commit. */
+  readonly files: Readonly<Record<string, { readonly bytes: number }>>;
 }
 
 /** Everything the port layer knows of one checkpoint: what is listed, and what its manifest holds. */

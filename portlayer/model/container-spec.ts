@@ -67,7 +67,7 @@ export interface ContainerSpec {
   readonly hostname?: string;
   readonly volumes: readonly VolumeSpec[];
   readonly resources: ResourceSpec;
-  /** `host`: the host's network. `none`: a network of its own with loopback only. */
+  /** `host`: the host's network. `none`: a network of its own with loopback only. Default: the executor's. */
   readonly network: 'host' | 'none';
   readonly log: { readonly maxBytes: number; readonly maxFiles: number };
   readonly trigger: TriggerPolicy;

@@ -110,6 +110,8 @@ export interface ExecSession {
 export interface Executor extends AsyncDisposable {
   readonly name: string;
   readonly capabilities: CapabilitySet;
+  /** The network of a container whose spec says nothing of it. Absent: `host`. */
+  readonly defaultNetwork?: ContainerSpec['network'];
   /** The first value at once, then one on each change, until the signal aborts. */
   fingerprint(signal: AbortSignal): AsyncIterable<Fingerprint>;
   /** Throws INVALID_SPEC or CAPABILITY_MISSING where this host cannot give what the spec asks. No effect. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { isErrno, PortLayerError } from '../errors/port-layer-error.js';
 import type { CheckpointRecord } from '../model/checkpoint-record.js';
 import { isUlid } from '../model/ids.js';
+import { type DumpFile, sealFiles, syncDirectory, weighFiles } from './dump-files.js';
 import { createImageHolds, type HeldImage } from './image-holds.js';
 import { decodeManifest, encodeManifest } from './manifest.js';
 
@@ -24,6 +25,10 @@ export interface ImageStore {
   commit(record: CheckpointRecord): Promise<void>;
   /** Replaces the manifest of a committed checkpoint (it was published, or relabelled). */
   rewrite(record: CheckpointRecord): Promise<void>;
+  /** Sizes of the files of a staged dump, by their paths below its directory. */
+  weigh(crid: string): Promise<Readonly<Record<string, number>>>;
+  /** Makes a staged dump's files durable, and tells their sizes. Undefined where it was committed already. */
+  seal(crid: string): Promise<Readonly<Record<string, DumpFile>> | undefined>;
   /** Removes staging and image, the manifest first. No error where nothing is there. */
   remove(crid: string): Promise<void>;
   /** Every committed CRID that is on disk. */
@@ -67,11 +72,12 @@ export async function openImageStore(directory: string): Promise<ImageStore> {
         );
         return there ? committed : join(staging, crid);
       }),
+    weigh: crid => weighFiles(join(staging, crid)),
+    seal: crid => sealFiles(join(staging, crid)).catch(caught => nothingIfMoved(caught)),
     async commit(record) {
       const from = join(staging, record.crid);
       const to = join(images, record.crid);
       try {
-        await syncFiles(from);
         await writeSynced(join(from, 'manifest.json'), encodeManifest(record));
         await syncDirectory(from);
         await holds.write(record.crid, () => rename(from, to));
@@ -127,21 +133,7 @@ async function writeSynced(path: string, text: string): Promise<void> {
   }
 }
 
-/** Makes a mechanism's dump durable: every file, then each directory. */
-async function syncFiles(path: string): Promise<void> {
-  for (const entry of await readdir(path, { withFileTypes: true })) {
-    const below = join(path, entry.name);
-    if (entry.isDirectory()) await syncFiles(below);
-    else if (entry.isFile()) await syncDirectory(below);
-  }
-  await syncDirectory(path);
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
+/** A commit that was cut short after its rename has nothing to seal any more. */
+function nothingIfMoved(caught: unknown): undefined {
+  if (!isErrno(caught) || caught.code !== 'ENOENT') throw caught;
 }

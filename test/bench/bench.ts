@@ -3,13 +3,14 @@ import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { tableLines } from '../../portlayer/cli/table.js';
 import { catalogBench } from './catalog-bench.js';
+import { criuBench } from './criu-bench.js';
 import { iterationBench } from './iteration-bench.js';
 import { type Bench, type Row, skippedRow } from './row.js';
 import { triggerBench } from './trigger-bench.js';
 import { unaryBench } from './unary-bench.js';
 
 /** Every bench, in the order of the table. A new one is one file and one name here. */
-const benches: readonly Bench[] = [iterationBench, unaryBench, catalogBench, triggerBench];
+const benches: readonly Bench[] = [iterationBench, unaryBench, catalogBench, triggerBench, criuBench];
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } });
 const unknown = positionals.filter(name => !benches.some(bench => bench.name === name));

@@ -1,21 +1,21 @@
-import { findMonitor } from '../../portlayer/environments/monitor/monitor-process.js';
-import { PortLayerError } from '../../portlayer/errors/port-layer-error.js';
-import type { DiskLayers } from '../../portlayer/plugin/executor.js';
-import type { Place } from './place.js';
-import { foldLayers, missingLayer } from './writable-layer.js';
+import { PortLayerError } from '../../errors/port-layer-error.js';
+import type { DiskLayers } from '../../plugin/executor.js';
+import type { Host } from '../../plugin/host.js';
+import { findMonitor } from '../monitor/monitor-process.js';
+import { foldLayers } from './fold-layers.js';
+import { type LayerPlaces, missingLayer } from './layer-places.js';
 
 /**
  * Freezing and keeping writable layers. A writable layer is frozen by one rename, which also says of what kind it is:
- * differences go to `layers/`, full trees to `trees/`. Only of a container that still lives (frozen by the caller) is
+ * differences go to `layers`, full trees to `trees`. Only of a container that still lives (frozen by the caller) is
  * it copied: a mounted overlay goes on writing into its directory wherever that is renamed to.
  */
-export function createDisk(place: Place): DiskLayers {
-  const { host, layout } = place;
+export function createLayerDisk(host: Host, places: LayerPlaces): DiskLayers {
   const files = host.files;
 
   async function find(layer: string): Promise<{ path: string; full: boolean } | undefined> {
-    if (await files.exists(layout.layer(layer))) return { path: layout.layer(layer), full: false };
-    if (await files.exists(layout.tree(layer))) return { path: layout.tree(layer), full: true };
+    if (await files.exists(places.layer(layer))) return { path: places.layer(layer), full: false };
+    if (await files.exists(places.tree(layer))) return { path: places.tree(layer), full: true };
     return undefined;
   }
 
@@ -27,11 +27,11 @@ export function createDisk(place: Place): DiskLayers {
 
   return {
     async freeze(uid, layer) {
-      const paths = layout.container(uid);
+      const paths = places.container(uid);
       if (await find(layer)) return;
       const full = await files.exists(paths.tree);
       const from = full ? paths.tree : paths.upper;
-      const to = full ? layout.tree(layer) : layout.layer(layer);
+      const to = full ? places.tree(layer) : places.layer(layer);
       if (!(await files.exists(from))) {
         throw new PortLayerError('NOT_FOUND', `The container ${uid} has no writable layer.`, {
           remedy: 'Start the container first.',
@@ -39,13 +39,13 @@ export function createDisk(place: Place): DiskLayers {
         });
       }
       if ((await findMonitor(host, paths.directory)) === undefined) return files.rename(from, to);
-      const partial = `${full ? layout.trees : layout.layers}/.partial-${layer}`;
+      const partial = `${full ? places.trees : places.layers}/.partial-${layer}`;
       await files.remove(partial);
       await files.copyTree(from, partial, 'auto');
       await files.rename(partial, to);
     },
     async discard(uid) {
-      const paths = layout.container(uid);
+      const paths = places.container(uid);
       for (const path of [paths.upper, paths.tree]) {
         if (!(await files.exists(path))) continue;
         const doomed = `${path}.doomed`; // Out of sight in one step: half of it must not be taken for the layer.
@@ -66,22 +66,22 @@ export function createDisk(place: Place): DiskLayers {
       const found = await Promise.all(layers.map(findOrThrow));
       const base = found.findLastIndex(layer => layer.full);
       const used = found.slice(Math.max(base, 0)).map(layer => layer.path);
-      const partial = `${base >= 0 ? layout.trees : layout.layers}/.partial-${into}`;
+      const partial = `${base >= 0 ? places.trees : places.layers}/.partial-${into}`;
       await files.remove(partial);
       await foldLayers(host, used, partial, base >= 0, signal);
-      await files.rename(partial, base >= 0 ? layout.tree(into) : layout.layer(into));
+      await files.rename(partial, base >= 0 ? places.tree(into) : places.layer(into));
     },
     async remove(layer) {
       const found = await find(layer);
       if (!found) return;
       // Out of sight in one step, so that half a layer is never taken for one.
-      const doomed = `${found.full ? layout.trees : layout.layers}/.doomed-${layer}`;
+      const doomed = `${found.full ? places.trees : places.layers}/.doomed-${layer}`;
       await files.remove(doomed);
       await files.rename(found.path, doomed);
       await files.remove(doomed);
     },
     async list() {
-      const entries = await Promise.all([files.list(layout.layers), files.list(layout.trees)]);
+      const entries = await Promise.all([files.list(places.layers), files.list(places.trees)]);
       const names = entries.flat().map(entry => entry.name);
       return names.filter(name => !name.startsWith('.')).sort();
     },

@@ -1,0 +1,66 @@
+import { type ContainerGroup, containerGroup } from '../../portlayer/environments/cgroup/container-group.js';
+import {
+  createMonitorClient,
+  type MonitorClient,
+} from '../../portlayer/environments/monitor/monitor-client.js';
+import { PortLayerError } from '../../portlayer/errors/port-layer-error.js';
+import { type Addresses, createAddresses } from './addresses.js';
+import type { ContainerPaths } from './layout.js';
+import type { Place } from './place.js';
+
+/** The containers of one executor as objects to talk to. Nothing here is the truth: that is on the host. */
+export interface Containers {
+  readonly addresses: Addresses;
+  paths(uid: string): ContainerPaths;
+  group(uid: string): ContainerGroup;
+  /** True where the host keeps something of this container. */
+  exists(uid: string): Promise<boolean>;
+  /** The client of the container's present run, connected on first use. */
+  client(uid: string): MonitorClient;
+  /** As {@link client}; throws NOT_FOUND where the host keeps nothing of it. */
+  known(uid: string): Promise<MonitorClient>;
+  /** Forgets the client of a run that has ended or is to be replaced. */
+  forget(uid: string): void;
+  /** Closes every connection. What runs goes on. */
+  close(): void;
+}
+
+/** An empty set of clients for the containers of one place. */
+export function createContainers(place: Place): Containers {
+  const clients = new Map<string, MonitorClient>();
+  const paths = (uid: string) => place.layout.container(uid);
+  const exists = (uid: string) => place.host.files.exists(paths(uid).directory);
+
+  function client(uid: string): MonitorClient {
+    let found = clients.get(uid);
+    if (!found) {
+      found = createMonitorClient(place.host, paths(uid).directory);
+      clients.set(uid, found);
+    }
+    return found;
+  }
+
+  function forget(uid: string): void {
+    clients.get(uid)?.close();
+    clients.delete(uid);
+  }
+
+  return {
+    addresses: createAddresses(place),
+    paths,
+    group: uid => containerGroup(place.host, place.cgroups, uid),
+    exists,
+    client,
+    async known(uid) {
+      if (await exists(uid)) return client(uid);
+      throw new PortLayerError('NOT_FOUND', `The executor container keeps nothing of the container ${uid}.`, {
+        remedy: 'List the containers with: portlayer ps --all',
+        facts: { uid },
+      });
+    },
+    forget,
+    close() {
+      for (const uid of [...clients.keys()]) forget(uid);
+    },
+  };
+}

@@ -1,0 +1,4 @@
+import { executorSuite } from '../../conformance/conformance.js';
+import { containerSubject } from './subject.js';
+
+executorSuite('container', () => containerSubject());

@@ -1,0 +1,242 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { PortLayerError } from '../../../portlayer/errors/port-layer-error.js';
+import { descendantsNamed, leftovers, processesWith } from './leftovers.js';
+import { makeRootfs, whyNot } from './subject.js';
+import { openWorld, type World } from './world.js';
+
+const counter = ['sh', '-c', 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.02; done'];
+
+describe('runc, CRIU or the service killed half-way', function () {
+  this.timeout(120_000);
+  let world: World;
+  before(async function () {
+    const reason = whyNot();
+    if (reason !== undefined) {
+      console.log(`      skipped: ${reason}`);
+      return this.skip();
+    }
+    world = await openWorld({ restoreMs: 2_000 });
+  });
+  afterEach(() => world?.clear());
+  after(() => world?.close());
+
+  /** Kills a helper of the named kind once it has been there for `afterMs`. True where there was one. */
+  async function killHelper(
+    verb: 'checkpoint' | 'restore',
+    kind: 'runc' | 'criu',
+    afterMs: number,
+  ): Promise<boolean> {
+    for (const until = Date.now() + 5_000; Date.now() < until; await sleep(1)) {
+      const ours = processesWith(world.stateDirectory);
+      const runc = processesWith(`\0${verb}\0`).find(pid => ours.includes(pid) && isRunc(pid));
+      if (runc === undefined) continue;
+      const found = kind === 'runc' ? [runc] : descendantsNamed(runc, /criu/);
+      if (found.length === 0) continue;
+      await sleep(afterMs);
+      for (const pid of found) {
+        try {
+          process.kill(pid, 'SIGKILL');
+        } catch {
+          return false; // It had ended.
+        }
+      }
+      return true;
+    }
+    return false;
+  }
+
+  const MOST_ROUNDS = 30;
+
+  const isRunc = (pid: number): boolean => {
+    try {
+      return readlinkSync(`/proc/${pid}/exe`).endsWith('/runc');
+    } catch {
+      return false;
+    }
+  };
+
+  async function goesOn(name: string): Promise<void> {
+    const before = (await world.output(name)).length;
+    for (const until = Date.now() + 3_000; Date.now() < until; await sleep(50))
+      if ((await world.output(name)).length > before) return;
+    expect.fail(`${name} does not go on`);
+  }
+
+  const settled = (promise: Promise<unknown>) =>
+    promise.then(
+      () => 'done',
+      (caught: unknown) =>
+        caught instanceof PortLayerError && caught.code !== 'INTERNAL'
+          ? caught.code
+          : String(caught instanceof Error ? caught.stack : caught),
+    );
+
+  for (const kind of ['criu', 'runc'] as const) {
+    it(`${kind} killed in a dump: the original goes on, nothing is listed, the next checkpoint is taken`, async () => {
+      const { uid } = await world.run('one', counter);
+      await world.said('one', /^3$/);
+      let [failed, rounds] = [0, 0];
+      // On a busy machine many come too late: until three were hit.
+      for (; rounds < MOST_ROUNDS && failed < 3; rounds++) {
+        const afterMs = [0, 10, 20, 30, 45][rounds % 5]!;
+        const outcome = settled(world.checkpoint('one'));
+        await killHelper('checkpoint', kind, afterMs);
+        const said = await outcome;
+        if (said !== 'done') {
+          failed += 1;
+          expect(said).to.be.oneOf(['EXECUTOR_UNAVAILABLE', 'WRONG_STATE']);
+        }
+        await goesOn('one');
+      }
+      expect(failed, 'some were hit').to.be.greaterThan(0);
+      const { items } = await world.dispatch.listCheckpoints({}, { size: 100 });
+      expect(items).to.have.length(rounds - failed);
+      await world.checkpoint('one');
+      const layers = readdirSync(join(world.stateDirectory, 'container/layers'));
+      expect(layers).to.have.length(items.length + 1);
+      await world.clear();
+      expect(leftovers(world.stateDirectory, uid)).to.deep.equal([]);
+    });
+  }
+
+  it('a paused container stays paused when CRIU is killed in its dump', async () => {
+    await world.run('one', counter);
+    await world.said('one', /^3$/);
+    await world.dispatch.bindContainer('', 'one', { cpus: 0 });
+    for (const afterMs of [5, 25, 40]) {
+      const outcome = settled(world.checkpoint('one'));
+      await killHelper('checkpoint', 'criu', afterMs);
+      await outcome;
+      await sleep(150);
+      const before = (await world.output('one')).length;
+      await sleep(200);
+      expect((await world.output('one')).length, `after ${afterMs} ms`).to.equal(before);
+    }
+    await world.dispatch.bindContainer('', 'one', {});
+    await goesOn('one');
+  });
+
+  it('a container that keeps its connections can be reached after CRIU was killed in its dump', async () => {
+    const pair =
+      'import socket, time\ns = socket.create_server(("127.0.0.1", 9))\nc = socket.create_connection(("127.0.0.1", 9))\na, _ = s.accept()\ni = 0\nwhile True:\n c.sendall(b"x"); a.recv(1); i += 1; print(i, flush=True); time.sleep(0.02)';
+    await world.run('one', ['python3', '-c', pair], { executorOptions: { tcpEstablished: true } });
+    await world.said('one', /^3$/);
+    for (const afterMs of [20, 50, 80, 110]) {
+      const outcome = settled(world.checkpoint('one'));
+      await killHelper('checkpoint', 'criu', afterMs);
+      await outcome;
+      await goesOn('one');
+    }
+  });
+
+  for (const kind of ['criu', 'runc'] as const) {
+    it(`${kind} killed in a restore: it ends with a reason, nothing is left, the next restore runs`, async () => {
+      await world.run('one', counter);
+      await world.said('one', /^3$/);
+      const { crid } = await world.checkpoint('one');
+      let failed = 0;
+      for (let i = 0; i < MOST_ROUNDS && failed < 3; i++) {
+        const afterMs = [0, 10, 20, 35, 50][i % 5]!;
+        const outcome = settled(world.restore(crid, `copy${i}`));
+        await killHelper('restore', kind, afterMs);
+        const said = await outcome;
+        const { uid } = await world.dispatch.getContainer(`copy${i}`);
+        if (said === 'done') {
+          await goesOn(`copy${i}`);
+          await world.dispatch.removeContainer('', `copy${i}`, true);
+        } else {
+          failed += 1;
+          expect(said).to.equal('EXECUTOR_UNAVAILABLE');
+        }
+        expect(leftovers(world.stateDirectory, uid), `${said} after ${afterMs} ms`).to.deep.equal([]);
+      }
+      expect(failed, 'some were hit').to.be.greaterThan(0);
+      await goesOn('one');
+      await world.restore(crid, 'whole');
+      await goesOn('whole');
+    });
+  }
+
+  it('the service killed at any point of a checkpoint or a restore: the next one finds all in order', async () => {
+    const { uid } = await world.run('one', counter);
+    await world.said('one', /^3$/);
+    const { crid } = await world.checkpoint('one', { committed: true });
+    await world.endService();
+    const script = fileURLToPath(new URL('killed-service.ts', import.meta.url));
+    for (const [i, afterMs] of [20, 60, 100, 140].entries()) {
+      const service = spawn(
+        process.execPath,
+        ['--import', 'tsx', script, world.stateDirectory, crid, `copy${i}`],
+        {
+          stdio: ['ignore', 'pipe', 'inherit'],
+        },
+      );
+      await new Promise(resolve => service.stdout.once('data', resolve));
+      await sleep(afterMs);
+      service.kill('SIGKILL');
+      await new Promise(resolve => service.once('close', resolve));
+      await world.beginService();
+      await goesOn('one');
+      const { items } = await world.dispatch.listContainers({}, { size: 100 });
+      for (const container of items) {
+        if (container.state === 'running') await goesOn(container.spec.name);
+        else expect(leftovers(world.stateDirectory, container.uid), container.spec.name).to.deep.equal([]);
+      }
+      const checkpoints = await world.dispatch.listCheckpoints({}, { size: 100 });
+      for (const checkpoint of checkpoints.items)
+        expect(checkpoint.state).to.be.oneOf(['captured', 'committing', 'committed']);
+      await world.endService();
+    }
+    await world.beginService();
+    await world.clear();
+    expect(leftovers(world.stateDirectory, uid)).to.deep.equal([]);
+  });
+
+  it('a store without room refuses the checkpoint, keeps nothing of it, and the original goes on', async () => {
+    const small = mkdtempSync('/var/tmp/pl-');
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m,mode=700', 'tmpfs', small]);
+    await makeRootfs(small);
+    const full = await openWorld({}, small);
+    try {
+      const program =
+        'import os, time\nkept = os.urandom(100 << 20)\ni = 0\nwhile True:\n i += 1; print(i, flush=True); time.sleep(0.05)';
+      await full.run('large', ['python3', '-c', program]);
+      await full.said('large', /^3$/);
+      expect(await settled(full.checkpoint('large'))).to.equal('STORE_FULL');
+      const before = (await full.output('large')).length;
+      await sleep(300);
+      expect((await full.output('large')).length).to.be.greaterThan(before);
+      expect(readdirSync(join(small, 'staging'))).to.deep.equal([]);
+      expect(readdirSync(join(small, 'container/layers'))).to.deep.equal([]);
+    } finally {
+      await full.clear();
+      await full.endService();
+      execFileSync('umount', ['-l', small]);
+      rmSync(small, { recursive: true });
+    }
+  });
+
+  it('what a killed service left frozen is thawed at the next start, and stays paused where it was paused', async () => {
+    const running = await world.run('running', counter);
+    const paused = await world.run('paused', counter);
+    await world.said('paused', /^3$/);
+    for (const name of ['running', 'paused']) await world.dispatch.bindContainer('', name, { cpus: 0 });
+    const note = (uid: string, frozen: boolean) => {
+      const directory = join(world.stateDirectory, 'container/containers', uid);
+      mkdirSync(directory, { recursive: true });
+      writeFileSync(join(directory, 'dumping.json'), JSON.stringify({ frozen, work: `/nowhere/${uid}` }));
+    };
+    note(running.uid, false);
+    note(paused.uid, true);
+    await world.restart();
+    await goesOn('running');
+    const before = (await world.output('paused')).length;
+    await sleep(200);
+    expect((await world.output('paused')).length).to.equal(before);
+  });
+});
