@@ -1,9 +1,11 @@
 import type { ExecutorPlugin } from '../portlayer/plugin/executor.js';
 import { containerExecutor } from './container/plugin.js';
 import { processExecutor } from './process/plugin.js';
+import { qemuExecutor } from './qemu/plugin.js';
 
 /** The executors that come with the port layer. */
 export const builtinExecutors = [
   processExecutor,
   containerExecutor,
+  qemuExecutor,
 ] as const satisfies readonly ExecutorPlugin<never>[];

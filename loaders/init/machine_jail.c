@@ -36,6 +36,7 @@ bool machine_jail(const struct machine_options *options)
 {
 	int shown[SHOWN_MAX];
 	char from[64];
+	umask(022);
 	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
 	    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) != 0)
 		return false;

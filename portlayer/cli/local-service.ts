@@ -64,7 +64,11 @@ export async function loadLocalService(log: (line: string) => void): Promise<Loc
       });
       return { containers, checkpoints, problems };
     },
-    async demo() {
+    async demo([which]) {
+      if (which === 'vm') {
+        const { runVmDemo } = await import('./demo/vm.js');
+        return runVmDemo(line => process.stdout.write(`${line}\n`));
+      }
       const { runDemo } = await import('./demo/demo.js');
       return runDemo(line => process.stdout.write(`${line}\n`));
     },

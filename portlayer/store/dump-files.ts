@@ -16,10 +16,13 @@ async function filesBelow(directory: string): Promise<readonly string[]> {
     .sort();
 }
 
-/** Sizes of the files of a dump. */
+/** What the files of a dump take on disk: a machine's memory is mostly holes. */
 export async function weighFiles(directory: string): Promise<Readonly<Record<string, number>>> {
   const sizes: Record<string, number> = {};
-  for (const path of await filesBelow(directory)) sizes[path] = (await stat(join(directory, path))).size;
+  for (const path of await filesBelow(directory)) {
+    const { size, blocks } = await stat(join(directory, path));
+    sizes[path] = Math.min(size, blocks * 512);
+  }
   return sizes;
 }
 

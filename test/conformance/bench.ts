@@ -12,6 +12,8 @@ export interface ExecutorSubject {
   readonly loader: Loader;
   /** Fields that every spec needs there: `rootfs`, `environment`, … The task needs `/bin/sh` and coreutils inside. */
   readonly spec?: Readonly<Record<string, unknown>>;
+  /** Layers hold blocks of a disk, not files: the same files need not make the same layer. */
+  readonly layersOfBlocks?: true;
   /** Why nothing can be tested here; the whole suite is then skipped with that reason. */
   readonly skip?: string;
   /** Removes the state. */
@@ -48,6 +50,11 @@ export class Bench {
 
   get loader(): Loader {
     return this.#subject.loader;
+  }
+
+  /** Whether equal files make equal layers. */
+  get comparesFiles(): boolean {
+    return this.#subject.layersOfBlocks !== true;
   }
 
   async open(): Promise<void> {

@@ -1,0 +1,65 @@
+import { LAYER_DISK, type MachinePaths } from '../layout.js';
+import type { Place } from '../place.js';
+import type { Qmp } from '../qmp/qmp-client.js';
+import { giveToQemu } from './give-to-qemu.js';
+import { adoptLayer, diskFile, diskNode, type MachineDisk, writeDisk } from './machine-disk.js';
+import { qemuImg } from './qemu-img.js';
+
+/** A disk about to be frozen under a running QEMU: all that takes time is done before the one instant. */
+export interface DiskSplit {
+  /** From here on writes go into the new overlay. */
+  now(): Promise<void>;
+  /** The old overlay becomes the frozen layer. The layers of the machine's disk after it. */
+  finish(): Promise<readonly string[]>;
+  /** As if nothing had been: what was written since goes back. `qmp` may be another conversation. */
+  undo(qmp: Qmp): Promise<void>;
+}
+
+/** Makes the overlay ready and shows it to QEMU. `bytes` is the size of the disk. */
+export async function prepareSplit(
+  place: Place,
+  paths: MachinePaths,
+  disk: MachineDisk,
+  layer: string,
+  bytes: number,
+  qmp: Qmp,
+): Promise<DiskSplit> {
+  const [from, to] = [diskNode(disk.number), diskNode(disk.number + 1)];
+  const file = diskFile(paths, disk.number + 1);
+  const below = `${place.layout.layer(layer)}/${LAYER_DISK}`;
+  const size = String(Math.ceil(bytes / 1024) * 1024);
+  await place.host.files.remove(file);
+  await qemuImg(place, ['create', '-q', '-u', '-f', 'qcow2', '-F', 'qcow2', '-b', below, file, size]);
+  await giveToQemu(place, file);
+  await qmp.execute('blockdev-add', {
+    driver: 'qcow2',
+    'node-name': to,
+    backing: null,
+    discard: 'unmap',
+    file: { driver: 'file', filename: file },
+  });
+  let split = false;
+  return {
+    async now() {
+      await qmp.execute('blockdev-snapshot', { node: from, overlay: to });
+      split = true;
+    },
+    async finish() {
+      const layers = [...disk.layers, layer];
+      await writeDisk(place, paths, { number: disk.number + 1, layers });
+      await adoptLayer(place, diskFile(paths, disk.number), layer);
+      return layers;
+    },
+    async undo(qmp) {
+      if (split) {
+        // Without a base it would go into the lowest of all, which other machines stand on.
+        await qmp.execute('block-commit', { device: to, 'base-node': from, 'job-id': `undo-${to}` });
+        await qmp.event('BLOCK_JOB_READY');
+        await qmp.execute('job-complete', { id: `undo-${to}` });
+        await qmp.event('BLOCK_JOB_COMPLETED');
+      }
+      await qmp.execute('blockdev-del', { 'node-name': to });
+      await place.host.files.remove(file);
+    },
+  };
+}

@@ -1,0 +1,61 @@
+/** The commands that are used, with what they take and give. Source: QEMU QMP Reference Manual, 7.2. */
+export interface QmpCommands {
+  qmp_capabilities: Command<undefined, object>;
+  stop: Command<undefined, object>;
+  cont: Command<undefined, object>;
+  'query-status': Command<undefined, { readonly running: boolean; readonly status: string }>;
+  'blockdev-add': Command<Readonly<Record<string, unknown>>, object>;
+  'blockdev-del': Command<{ readonly 'node-name': string }, object>;
+  'blockdev-snapshot': Command<{ readonly node: string; readonly overlay: string }, object>;
+  'block-commit': Command<
+    { readonly device: string; readonly 'job-id': string; readonly 'base-node': string },
+    object
+  >;
+  'job-complete': Command<{ readonly id: string }, object>;
+  'migrate-set-capabilities': Command<
+    { readonly capabilities: readonly { readonly capability: string; readonly state: boolean }[] },
+    object
+  >;
+  'migrate-set-parameters': Command<{ readonly 'max-bandwidth': number }, object>;
+  migrate: Command<{ readonly uri: string }, object>;
+  migrate_cancel: Command<undefined, object>;
+  'query-migrate': Command<undefined, { readonly status?: string; readonly 'error-desc'?: string }>;
+}
+
+interface Command<A, R> {
+  readonly arguments: A;
+  readonly returns: R;
+}
+
+/** Something that happened to the machine. */
+export interface QmpEvent {
+  readonly event: string;
+  readonly data?: Readonly<Record<string, unknown>>;
+  readonly timestamp: { readonly seconds: number; readonly microseconds: number };
+}
+
+/** One line of QEMU. */
+export type QmpMessage =
+  | { readonly QMP: object }
+  | QmpEvent
+  | { readonly return: unknown; readonly id?: number }
+  | { readonly error: { readonly class: string; readonly desc: string }; readonly id?: number };
+
+/** No reply that is asked for is longer. */
+const MAX_BYTES = 1024 * 1024;
+
+/** Bytes in, messages out. Throws for what is not JSON, and for a line over 1 MiB. */
+export function qmpLines(): (chunk: Buffer) => readonly QmpMessage[] {
+  let rest = '';
+  return chunk => {
+    const lines = (rest + chunk.toString()).split('\n');
+    rest = lines.pop() ?? '';
+    if (rest.length > MAX_BYTES) throw new Error('a line of more than 1 MiB');
+    return lines.filter(line => line.trim() !== '').map(line => JSON.parse(line) as QmpMessage);
+  };
+}
+
+/** A moment that QEMU told, in milliseconds since 1970, with microseconds behind the point. */
+export function momentOf(event: QmpEvent): number {
+  return event.timestamp.seconds * 1000 + event.timestamp.microseconds / 1000;
+}

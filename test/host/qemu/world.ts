@@ -1,0 +1,154 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RunningDispatch } from '../../../portlayer/dispatch/create-dispatch.js';
+import { openService, type Service } from '../../../portlayer/main.js';
+import type { CheckpointRecord } from '../../../portlayer/model/checkpoint-record.js';
+import type { ContainerRecord } from '../../../portlayer/model/container-record.js';
+
+/** A whole service over the executor `qemu`, that can be ended and opened again on what it left. */
+export interface World {
+  readonly stateDirectory: string;
+  readonly log: string[];
+  dispatch: RunningDispatch;
+  /** Boots a machine whose task is this shell script. */
+  run(name: string, script: string, more?: Readonly<Record<string, unknown>>): Promise<ContainerRecord>;
+  output(name: string): Promise<string[]>;
+  /** Waits for a line of the log that fits. */
+  said(name: string, pattern: RegExp, ms?: number): Promise<string>;
+  checkpoint(name: string, more?: { stopAfter?: boolean; committed?: boolean }): Promise<CheckpointRecord>;
+  restore(crid: string, name: string): Promise<ContainerRecord>;
+  /** The names of the copies; throws the first error of one. */
+  fork(
+    source: { checkpoint: string } | { container: string },
+    count: number,
+    prefix: string,
+  ): Promise<string[]>;
+  state(name: string): Promise<string>;
+  /** The pid of the QEMU of a machine. */
+  qemu(name: string): Promise<number>;
+  /** Pids of processes of this world whose command line has a part that fits, and whose program is this one. */
+  processes(pattern: RegExp, program?: string): Promise<number[]>;
+  /** Removes every container and checkpoint. */
+  clear(): Promise<void>;
+  restart(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const patienceMs = 60_000;
+
+/** Opens a service in a state directory of its own, or in `directory`. The test closes it. */
+export async function openWorld(
+  config: Readonly<Record<string, unknown>> = {},
+  directory?: string,
+): Promise<World> {
+  const stateDirectory = directory ?? (await mkdtemp('/var/tmp/plq-'));
+  const log: string[] = [];
+  const { kernel = {}, ...qemu } = config;
+  const open = () =>
+    openService({
+      stateDirectory,
+      config: { qemu: { accelerator: 'tcg', ...qemu }, kernel },
+      log: line => void log.push(line),
+    });
+  let service: Service = await open();
+  const page = { size: 1000 };
+  const limit = () => AbortSignal.timeout(patienceMs);
+  const world: World = {
+    stateDirectory,
+    log,
+    dispatch: service.dispatch,
+    async run(name, script, more = {}) {
+      const { task, ...rest } = more as { task?: object };
+      const argv = ['sh', '-c', script];
+      await world.dispatch.createContainer('', {
+        name,
+        executor: 'qemu',
+        loader: 'kernel',
+        task: { argv, ...task },
+        ...rest,
+      });
+      return world.dispatch.startContainer('', name);
+    },
+    async output(name) {
+      const lines: string[] = [];
+      let line = '';
+      for await (const entry of world.dispatch.logs(name, { follow: false }, limit())) {
+        line += entry.text;
+        if (!entry.endsLine) continue;
+        lines.push(line);
+        line = '';
+      }
+      return lines;
+    },
+    async said(name, pattern, ms = patienceMs) {
+      for (const until = Date.now() + ms; Date.now() < until; await sleep(50)) {
+        const line = (await world.output(name)).find(text => pattern.test(text));
+        if (line !== undefined) return line;
+      }
+      throw new Error(`${name} did not say ${pattern}; it said: ${(await world.output(name)).join('\n')}`);
+    },
+    checkpoint: (container, more = {}) =>
+      world.dispatch.createCheckpoint(
+        '',
+        {
+          container,
+          mechanism: 'vmfork',
+          labels: {},
+          durability: more.committed ? 'committed' : 'captured',
+          stopAfter: more.stopAfter ?? false,
+        },
+        () => {},
+        limit(),
+      ),
+    restore: (checkpoint, name) =>
+      world.dispatch.restoreCheckpoint('', { checkpoint, name, inPlace: false, labels: {} }, limit()),
+    async fork(source, count, namePrefix) {
+      const names: string[] = [];
+      for await (const outcome of world.dispatch.fork(
+        '',
+        { source, count, namePrefix, labels: {} },
+        limit(),
+      )) {
+        if (outcome.error !== undefined) throw outcome.error;
+        names.push(outcome.name);
+      }
+      return names.sort();
+    },
+    state: async name => (await world.dispatch.getContainer(name)).state,
+    async qemu(name) {
+      const { uid } = await world.dispatch.getContainer(name);
+      const [pid] = await world.processes(new RegExp(`^unix:.*/c/${uid}/.*qmp`), 'qemu-system-x86_64');
+      if (pid === undefined) throw new Error(`${name} has no QEMU`);
+      return pid;
+    },
+    async processes(pattern, program = '') {
+      const found: number[] = [];
+      for (const pid of (await readdir('/proc')).filter(name => /^\d+$/.test(name))) {
+        const argv = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+        if (
+          argv[0]?.endsWith(program) &&
+          argv.some(part => part.includes(stateDirectory) && pattern.test(part))
+        )
+          found.push(Number(pid));
+      }
+      return found;
+    },
+    async clear() {
+      const { items } = await world.dispatch.listContainers({}, page);
+      for (const { spec } of items) await world.dispatch.removeContainer('', spec.name, true);
+      const checkpoints = await world.dispatch.listCheckpoints({}, page);
+      for (const { crid } of checkpoints.items) await world.dispatch.removeCheckpoint('', crid, true);
+    },
+    async restart() {
+      await service[Symbol.asyncDispose]();
+      service = await open();
+      world.dispatch = service.dispatch;
+    },
+    async close() {
+      await world.clear();
+      await service[Symbol.asyncDispose]();
+      await rm(stateDirectory, { recursive: true, force: true });
+    },
+  };
+  return world;
+}
