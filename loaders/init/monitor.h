@@ -151,7 +151,8 @@ struct monitor {
 	int64_t kill_until;
 	int64_t drain_until; /* when to stop waiting for the last output, or -1 */
 	enum freeze_wish freeze;
-	int64_t freeze_again, freeze_until;
+	int64_t freeze_again, freeze_until, freeze_nudge;
+	bool freeze_nudged; /* continued for a moment, to be stopped again */
 };
 
 bool relay_open(struct monitor *monitor);

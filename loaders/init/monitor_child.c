@@ -21,6 +21,7 @@
 #define KILL_FOR_MS 5000
 #define FREEZE_LOOK_MS 2
 #define FREEZE_FOR_MS 5000
+#define FREEZE_NUDGE_EVERY_MS 50
 #define RING_PAUSE_MAX_MS 64000
 
 struct start_failure {
@@ -162,13 +163,30 @@ void child_freeze(struct monitor *monitor, enum freeze_wish wish, int64_t now)
 	monitor->freeze = wish;
 	monitor->freeze_again = now;
 	monitor->freeze_until = now + FREEZE_FOR_MS;
+	monitor->freeze_nudge = now + FREEZE_NUDGE_EVERY_MS;
+	monitor->freeze_nudged = false;
+}
+
+/*
+ * A child of vfork(2) that was stopped before it executed something keeps its parent waiting in the kernel, where no
+ * stop reaches it. So what will not stop is continued for a moment, and stopped again.
+ */
+static void freeze_nudge(struct monitor *monitor, int64_t now)
+{
+	int value = monitor->freeze_nudged;
+	if (!monitor->freeze_nudged && now < monitor->freeze_nudge)
+		return;
+	if (!child_signal(monitor, SIGNAL_FREEZE, &value))
+		return;
+	monitor->freeze_nudged = !monitor->freeze_nudged;
+	monitor->freeze_nudge = now + FREEZE_NUDGE_EVERY_MS;
 }
 
 /* The init acts on the signal when it is scheduled; OK is said when it is seen in /proc to have happened. */
 static void freeze_look(struct monitor *monitor, int64_t now)
 {
 	int running = process_tree_running(monitor->init);
-	bool done = monitor->freeze == FREEZE_STOP ? running == 0 : running > 0;
+	bool done = monitor->freeze == FREEZE_STOP ? running == 0 && !monitor->freeze_nudged : running > 0;
 	/* A tree that had nothing to continue, or whose tasks stopped themselves, is as thawed as can be. */
 	if (!done && now >= monitor->freeze_until && monitor->freeze == FREEZE_CONTINUE)
 		done = true;
@@ -179,6 +197,8 @@ static void freeze_look(struct monitor *monitor, int64_t now)
 		control_error(monitor, "freeze-timeout");
 		monitor->freeze = FREEZE_NONE;
 	} else {
+		if (monitor->freeze == FREEZE_STOP)
+			freeze_nudge(monitor, now);
 		monitor->freeze_again = now + FREEZE_LOOK_MS;
 	}
 }

@@ -39,6 +39,23 @@ describe('the init and its task', function () {
         ]);
       });
 
+      it('freezes what is just about to execute a program, time and again', async () => {
+        await using container = monitored({
+          place,
+          script: 'while :; do /bin/true; done',
+          init: ['--mkdir', '/tmp'],
+        });
+        using control = await container.control();
+        await control.next('STARTED');
+        for (let round = 0; round < 60; round++) {
+          control.send('FREEZE');
+          await control.next('OK');
+          control.send('THAW');
+          await control.next('OK');
+          await sleep(round % 7);
+        }
+      }).timeout(30_000);
+
       it('freezes and thaws everything it started', async () => {
         await using container = monitored({
           place,
