@@ -72,7 +72,7 @@ export interface DiskLayers {
   fold(layers: readonly string[], into: string, signal?: AbortSignal): Promise<void>;
   /** Removes a frozen layer; no error where it is gone. */
   remove(layer: string): Promise<void>;
-  /** Every frozen layer that is there. */
+  /** Every frozen layer that is there. What a killed service left half made is removed: legal only while nothing is frozen or folded. */
   list(): Promise<readonly string[]>;
 }
 

@@ -81,9 +81,14 @@ export function createLayerDisk(host: Host, places: LayerPlaces): DiskLayers {
       await files.remove(doomed);
     },
     async list() {
-      const entries = await Promise.all([files.list(places.layers), files.list(places.trees)]);
-      const names = entries.flat().map(entry => entry.name);
-      return names.filter(name => !name.startsWith('.')).sort();
+      const names: string[] = [];
+      for (const place of [places.layers, places.trees]) {
+        for (const { name } of await files.list(place)) {
+          if (!name.startsWith('.')) names.push(name);
+          else if (name.startsWith('.partial-')) await files.remove(`${place}/${name}`);
+        }
+      }
+      return names.sort();
     },
   };
 }
