@@ -11,6 +11,8 @@ interface Counts {
   passed: number;
   failed: number;
   skipped: number;
+  /** Titles of the tests that were tried a second time. */
+  again: string[];
 }
 
 const SUITES = [
@@ -22,7 +24,7 @@ const SUITES = [
 ] as const;
 
 const wanted = process.argv.slice(2);
-const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+const total: Counts = { passed: 0, failed: 0, skipped: 0, again: [] };
 const scratch = mkdtempSync(join(tmpdir(), 'portlayer-counts-'));
 for (const suite of SUITES) {
   if (wanted.length > 0 ? !wanted.includes(suite.name) : 'byName' in suite) continue;
@@ -32,16 +34,27 @@ for (const suite of SUITES) {
   total.passed += counts.passed;
   total.failed += counts.failed;
   total.skipped += counts.skipped;
+  total.again.push(...counts.again);
   console.log(`${suite.name}: ${Math.round((Date.now() - startedAt) / 1000)} s`);
 }
 rmSync(scratch, { recursive: true, force: true });
+if (total.again.length > 0) console.log(`\nTried a second time:\n  ${total.again.join('\n  ')}`);
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
 
 function runSuite(name: string, files: string, minutes: number): Counts {
   const file = join(scratch, name);
   const reporter = 'test/setup/counting-reporter.cjs';
-  const mocha = ['node_modules/mocha/bin/mocha.js', '--exit', '--reporter', reporter, files];
+  // Real parts on a busy machine: each test has a second try, and the report names those that took it.
+  const mocha = [
+    'node_modules/mocha/bin/mocha.js',
+    '--exit',
+    '--retries',
+    '1',
+    '--reporter',
+    reporter,
+    files,
+  ];
   const { status } = spawnSync(process.execPath, mocha, {
     stdio: ['ignore', 'inherit', 'inherit'],
     env: { ...process.env, PORTLAYER_TEST_COUNTS: file },
@@ -50,7 +63,7 @@ function runSuite(name: string, files: string, minutes: number): Counts {
   });
   const counts = existsSync(file)
     ? (JSON.parse(readFileSync(file, 'utf8')) as Counts)
-    : { passed: 0, failed: 0, skipped: 0 };
+    : { passed: 0, failed: 0, skipped: 0, again: [] };
   // Mocha itself failed, or was ended for taking too long: that must not look like a pass.
   if (status !== 0 && counts.failed === 0) counts.failed = 1;
   return counts;
