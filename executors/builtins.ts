@@ -1,3 +1,4 @@
+import type { EnvironmentPlugin } from '../portlayer/plugin/environment.js';
 import type { ExecutorPlugin } from '../portlayer/plugin/executor.js';
 import { containerExecutor } from './container/plugin.js';
 import { processExecutor } from './process/plugin.js';
@@ -9,3 +10,6 @@ export const builtinExecutors = [
   containerExecutor,
   qemuExecutor,
 ] as const satisfies readonly ExecutorPlugin<never>[];
+
+/** The kinds of environment that only one executor works in and comes with. */
+export const builtinEnvironments: readonly EnvironmentPlugin[] = [];

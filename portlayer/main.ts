@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { builtinExecutors } from '../executors/builtins.js';
+import { builtinEnvironments, builtinExecutors } from '../executors/builtins.js';
 import { builtinLoaders } from '../loaders/builtins.js';
 import { createApiServer } from './api/server.js';
 import { openCatalog } from './catalog/sqlite-catalog.js';
@@ -12,11 +12,12 @@ import { type Rebuilt, rebuild } from './dispatch/rebuild.js';
 import { createLocalEnvironment } from './environments/local/local-environment.js';
 import { PortLayerError } from './errors/port-layer-error.js';
 import { loadPlugins } from './load-plugins.js';
+import { openEnvironments } from './open-environments.js';
 import { packageRoot } from './package-root.js';
 import type { ExecutorPlugin } from './plugin/executor.js';
 import { createRegistry, type PlacedOffer, type Registry } from './plugin/registry.js';
 import { openAudit } from './policy/audit.js';
-import { type PluginConfig, readConfig } from './read-config.js';
+import { type PluginConfig, readConfig, type ServiceConfig } from './read-config.js';
 import { openImageStore } from './store/image-store.js';
 import { openReserve, type Reserve } from './store/reserve.js';
 import { openSpecStore } from './store/spec-store.js';
@@ -166,22 +167,33 @@ async function openRegistry(options: Omit<ServiceOptions, 'socketPath'>): Promis
   const loaded = await loadPlugins(options.plugins ?? []);
   const executors = [...builtinExecutors, ...loaded.executors, ...(options.executors ?? [])];
   const loaders = [...builtinLoaders, ...loaded.loaders];
+  const { stateDirectory, log } = options;
+  const { plugins, environments } = await configOf(options, [...executors, ...loaders]);
+  const local = await createLocalEnvironment({ stateDirectory, initBinary });
+  const others = await openEnvironments(environments, builtinEnvironments, {
+    stateDirectory,
+    initBinary,
+    log,
+  });
   return createRegistry({
-    environments: [await createLocalEnvironment({ stateDirectory: options.stateDirectory, initBinary })],
+    environments: [local, ...others],
     executors,
     loaders,
-    config: options.config ?? (await configOf(options, [...executors, ...loaders])),
-    log: options.log,
+    config: options.config ?? plugins,
+    configOf: Object.fromEntries(
+      Object.entries(environments).map(([name, entry]) => [name, entry.plugins ?? {}]),
+    ),
+    log,
   });
 }
 
 function configOf(
   options: ServiceOptions,
   plugins: readonly { readonly name: string }[],
-): Promise<PluginConfig> | PluginConfig {
+): Promise<ServiceConfig> | ServiceConfig {
   const usual = join(options.stateDirectory, 'config.json');
   const file = options.configFile ?? (existsSync(usual) ? usual : undefined);
-  if (file === undefined) return {};
+  if (file === undefined) return { plugins: {}, environments: {} };
   return readConfig(
     file,
     plugins.map(plugin => plugin.name),

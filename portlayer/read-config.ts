@@ -1,24 +1,60 @@
 import { readFile } from 'node:fs/promises';
 import { PortLayerError } from './errors/port-layer-error.js';
+import { checkAgainst } from './model/schema-check.js';
 
 /** Configuration of plugins, by their names: each is checked against its plugin's own schema. */
 export type PluginConfig = Readonly<Record<string, unknown>>;
 
+/** One environment beside `local`, as the configuration names it; what else it has is its kind's own. */
+export interface EnvironmentEntry extends Readonly<Record<string, unknown>> {
+  readonly kind: string;
+  /** Configuration of plugins in this environment only; each member replaces the file's own one. */
+  readonly plugins?: PluginConfig;
+}
+
+/** What a configuration file says. */
+export interface ServiceConfig {
+  readonly plugins: PluginConfig;
+  /** By their names. */
+  readonly environments: Readonly<Record<string, EnvironmentEntry>>;
+}
+
+const environmentsSchema = {
+  type: 'object',
+  additionalProperties: {
+    type: 'object',
+    required: ['kind'],
+    properties: { kind: { type: 'string' }, plugins: { type: 'object' } },
+  },
+} as const;
+
 /**
- * Reads a configuration file: one JSON object, a member for each plugin. Throws INVALID_SPEC where it is not there, is
- * not such an object, or names a plugin that there is not.
+ * Reads a configuration file: one JSON object, a member for each plugin, and `environments`. Throws INVALID_SPEC where
+ * it is not there, is not such an object, or names a plugin that there is not.
  *
  * @param known the names of the plugins there are
  */
-export async function readConfig(path: string, known: readonly string[]): Promise<PluginConfig> {
-  const config = parse(path, await read(path));
-  const stray = Object.keys(config).find(name => !known.includes(name));
-  if (stray === undefined) return config;
+export async function readConfig(path: string, known: readonly string[]): Promise<ServiceConfig> {
+  const { environments = {}, ...plugins } = parse(path, await read(path));
+  const entries = checkAgainst<ServiceConfig['environments']>(
+    `environments in ${path}`,
+    environmentsSchema,
+    environments,
+  );
+  requireKnown(path, plugins, known, '');
+  for (const [name, entry] of Object.entries(entries))
+    requireKnown(path, entry.plugins ?? {}, known, `environments.${name}.plugins.`);
+  return { plugins, environments: entries };
+}
+
+function requireKnown(path: string, plugins: PluginConfig, known: readonly string[], place: string): void {
+  const stray = Object.keys(plugins).find(name => !known.includes(name));
+  if (stray === undefined) return;
   throw new PortLayerError('INVALID_SPEC', `The configuration ${path} names a plugin that there is not.`, {
     required: `one of ${known.join(', ')}`,
     found: stray,
     remedy: 'Correct the name, or load the plugin with --plugin.',
-    facts: { field: stray },
+    facts: { field: place + stray },
   });
 }
 

@@ -13,3 +13,28 @@ export interface Environment extends AsyncDisposable {
   /** Present where the environment is a Linux host. */
   readonly host?: Host;
 }
+
+/** What the core gives an environment to work with. */
+export interface EnvironmentServices {
+  /** The environment's name in the configuration. */
+  readonly name: string;
+  /** Where this service keeps its things on its own host; absolute, exists, mode 0700. */
+  readonly stateDirectory: string;
+  /** The init, the monitor and the guest tool, as one static binary on the service's own host. */
+  readonly initBinary: string;
+  /** Writes one line to the service's own log. */
+  readonly log: (message: string) => void;
+}
+
+/**
+ * A kind of environment: data plus one `create`; no effect on import. `create` must not wait for the place itself: a
+ * host or a vCenter that cannot be reached shows in the fingerprint and in calls, and the service starts without it.
+ */
+export interface EnvironmentPlugin<C = unknown> {
+  /** `ssh`, `vsphere`, …: what `kind` says in the configuration. */
+  readonly kind: string;
+  readonly apiVersion: 1;
+  /** JSON Schema of its settings, without `kind` and `plugins`. */
+  readonly configSchema: object;
+  create(config: C, services: EnvironmentServices): Promise<Environment>;
+}

@@ -13,6 +13,8 @@ export interface RegistryOptions {
   readonly loaders: readonly LoaderPlugin[];
   /** Configuration by plugin name. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** Configuration by environment, then by executor name, where it is not `config`'s. */
+  readonly configOf?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly log: (message: string) => void;
 }
 
@@ -45,7 +47,8 @@ export async function createRegistry(options: RegistryOptions): Promise<Registry
   const executors = new Map<string, Executor>();
   for (const environment of environments.values()) {
     for (const plugin of options.executors.filter(p => p.environments.includes(environment.kind))) {
-      const config = checkConfig(plugin, options.config[plugin.name]);
+      const own = options.configOf?.[environment.name]?.[plugin.name];
+      const config = checkConfig(plugin, own ?? options.config[plugin.name]);
       const services = {
         environment,
         log: (m: string) => options.log(`${environment.name}/${plugin.name}: ${m}`),
