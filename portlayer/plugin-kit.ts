@@ -11,6 +11,7 @@ export type * from './model/checkpoint-record.js';
 export type * from './model/constraint.js';
 export type * from './model/container-record.js';
 export type * from './model/container-spec.js';
+export type * from './model/fidelity.js';
 export type * from './plugin/environment.js';
 export type * from './plugin/executor.js';
 export type * from './plugin/host.js';

@@ -6,7 +6,13 @@ export function createFakeMechanism(world: FakeWorld): Mechanism {
   return {
     name: 'fake',
     level: 'executor',
-    card: { keeps: ['files of the fake world'], loses: ['everything else'], needs: ['the same fake world'] },
+    card: {
+      preserves: 'process',
+      restores: 'here',
+      keeps: ['files of the fake world'],
+      loses: ['everything else'],
+      needs: ['the same fake world'],
+    },
     constraints: () => [{ level: 'executor', key: 'name', relation: 'equal', required: 'fake' }],
     async checkpoint(container, into, gate, options) {
       await gate('quiescing');

@@ -2,6 +2,7 @@ import type { CommitCheckpointRequest__Output } from '../../proto/types/portlaye
 import type { GetCheckpointRequest__Output } from '../../proto/types/portlayer/execution/v1/GetCheckpointRequest.js';
 import type { GetCheckpointTreeRequest__Output } from '../../proto/types/portlayer/execution/v1/GetCheckpointTreeRequest.js';
 import type { ListCheckpointsRequest__Output } from '../../proto/types/portlayer/execution/v1/ListCheckpointsRequest.js';
+import type { PlanCheckpointRequest__Output } from '../../proto/types/portlayer/execution/v1/PlanCheckpointRequest.js';
 import type { PublishCheckpointRequest__Output } from '../../proto/types/portlayer/execution/v1/PublishCheckpointRequest.js';
 import type { RemoveCheckpointRequest__Output } from '../../proto/types/portlayer/execution/v1/RemoveCheckpointRequest.js';
 import type { RestoreCheckpointRequest__Output } from '../../proto/types/portlayer/execution/v1/RestoreCheckpointRequest.js';
@@ -9,6 +10,7 @@ import { CHECKPOINT_STATES, type CheckpointRecord } from '../model/checkpoint-re
 import { LEVELS } from '../model/level.js';
 import { type ApiContext, unary } from './call.js';
 import { given, invalid, optionalText, page, requestId, requiredText, word, wordList } from './from-wire.js';
+import { needFromWire, verdictToWire } from './plan-wire.js';
 import { checkpointToWire, containerToWire } from './to-wire.js';
 
 /** The checkpoint calls of `Execution` with one answer. */
@@ -16,6 +18,12 @@ export function checkpointHandlers(context: ApiContext) {
   const { dispatch } = context;
   const one = async (record: Promise<CheckpointRecord>) => ({ checkpoint: checkpointToWire(await record) });
   return {
+    PlanCheckpoint: unary(context, async (request: PlanCheckpointRequest__Output) => {
+      const container = requiredText('container', request.container);
+      const need = needFromWire(request.need, request.durability);
+      const verdicts = await dispatch.planCheckpoint(container, optionalText(request.mechanism), need);
+      return { mechanisms: verdicts.map(verdictToWire) };
+    }),
     GetCheckpoint: unary(context, (request: GetCheckpointRequest__Output) =>
       one(dispatch.getCheckpoint(requiredText('checkpoint', request.checkpoint))),
     ),

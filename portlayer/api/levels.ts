@@ -5,6 +5,7 @@ import type { ListLevelsRequest__Output } from '../../proto/types/portlayer/exec
 import type { LevelReport } from '../dispatch/dispatch.js';
 import { type ApiContext, unary } from './call.js';
 import { requiredText } from './from-wire.js';
+import { verdictToWire } from './plan-wire.js';
 import { enumValue } from './to-wire.js';
 
 /** The service `Levels`: what there is at each level, and what each can do here and now. */
@@ -27,12 +28,7 @@ export function levelHandlers(context: ApiContext) {
           name,
         })),
         withheld: negotiated.withheld.map(each => ({ ...each, level: enumValue('LEVEL_', each.level) })),
-        mechanisms: mechanisms.map(each => ({
-          ...each,
-          level: enumValue('LEVEL_', each.level),
-          keeps: [...each.keeps],
-          loses: [...each.loses],
-        })),
+        mechanisms: mechanisms.map(verdictToWire),
       };
       return response;
     }),

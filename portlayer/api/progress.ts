@@ -7,6 +7,7 @@ import type { ForkOutcome, ForkRequest } from '../dispatch/dispatch.js';
 import { PortLayerError } from '../errors/port-layer-error.js';
 import { type ApiContext, streaming } from './call.js';
 import { given, invalid, optionalText, requestId, requiredText, word } from './from-wire.js';
+import { needFromWire } from './plan-wire.js';
 import { toServiceError } from './status.js';
 import { checkpointState, checkpointToWire, containerToWire, timestamp } from './to-wire.js';
 
@@ -37,6 +38,7 @@ async function* createCheckpoint(
     durability:
       word('durability', 'DURABILITY_', ['captured', 'committed'], request.durability) ?? 'committed',
     stopAfter: request.stopAfter ?? false,
+    need: some(needFromWire(request.need, request.durability)),
   });
   const steps: CheckpointProgress[] = [];
   let wake = () => {};
@@ -65,6 +67,11 @@ async function* createCheckpoint(
     }
   }
   yield { checkpoint: checkpointToWire(await done) };
+}
+
+/** Nothing stated is no need: the same content as a call that leaves the field out. */
+function some<T extends object>(need: T): T | undefined {
+  return Object.keys(need).length > 0 ? need : undefined;
 }
 
 function forkRequest(request: ForkRequest__Output): ForkRequest {

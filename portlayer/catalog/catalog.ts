@@ -65,6 +65,8 @@ export interface Catalog {
   crids(states: readonly CheckpointState[]): readonly string[];
   /** A number never given before: 1, 2, … */
   nextOrdinal(): number;
+  /** How many usable checkpoints of a container there are, and what they added to the store. */
+  usage(containerUid: string): { readonly checkpoints: number; readonly bytes: number };
   /** True where a container or a checkpoint that is not removed stacks this layer. */
   layerIsUsed(layer: string): boolean;
 

@@ -13,6 +13,7 @@ type CheckpointMethods =
   | 'checkpoints'
   | 'crids'
   | 'nextOrdinal'
+  | 'usage'
   | 'layerIsUsed';
 
 interface Row {
@@ -43,6 +44,10 @@ export function checkpointTable(db: Database.Database): Pick<Catalog, Checkpoint
   const used = db.prepare<[string], { n: number }>('SELECT 1 AS n FROM layers WHERE layer = ? LIMIT 1');
   const ordinal = db.prepare<[], { value: number }>(
     "UPDATE counters SET value = value + 1 WHERE name = 'ordinal' RETURNING value",
+  );
+  const usage = db.prepare<[string], { checkpoints: number; bytes: number }>(
+    "SELECT count(*) AS checkpoints, coalesce(sum(record ->> '$.image.bytes'), 0) AS bytes FROM checkpoints " +
+      "WHERE container_uid = ? AND state IN ('captured', 'committing', 'committed')",
   );
   const owned = ownerTables(db);
   const counted = db.prepare<[string, string, number], { n: number }>(
@@ -115,6 +120,7 @@ export function checkpointTable(db: Database.Database): Pick<Catalog, Checkpoint
         .map(row => row.crid);
     },
     nextOrdinal: () => ordinal.get()!.value,
+    usage: containerUid => usage.get(containerUid)!,
     layerIsUsed: layer => used.get(layer) !== undefined,
   };
 }

@@ -16,6 +16,8 @@ import type {
 import { type MutatingOptions, requestIdOf } from './container-calls.js';
 import type { Container, Page } from './containers.js';
 import { checkpointOf, containerOf, dateOf, wordOf } from './from-wire.js';
+import type { MechanismChoice } from './levels.js';
+import { choiceOf, needToWire } from './plan-wire.js';
 import { enumOf } from './to-wire.js';
 
 /** The calls on checkpoints. Wherever one is named: its CRID, a unique prefix of at least 8 characters, or a published `name:tag`. */
@@ -26,6 +28,12 @@ export interface CheckpointCalls {
     wanted?: CheckpointOptions,
     options?: MutatingOptions,
   ): AsyncIterable<CheckpointStep>;
+  /** What `createCheckpoint` with the same wishes would use, and why not the others; none is chosen where none fits. */
+  planCheckpoint(
+    container: string,
+    wanted?: Pick<CheckpointOptions, 'mechanism' | 'durability' | 'need'>,
+    options?: CallOptions,
+  ): Promise<readonly MechanismChoice[]>;
   getCheckpoint(checkpoint: string, options?: CallOptions): Promise<Checkpoint>;
   listCheckpoints(query?: CheckpointQuery, options?: CallOptions): Promise<Page<Checkpoint>>;
   /** The lineage below `root`, or all of it; parents before their children. */
@@ -58,13 +66,14 @@ export function checkpointCalls(channel: Channel, api: ExecutionDefinition): Che
     checkpointOf((await answer).checkpoint);
   return {
     async *createCheckpoint(container, wanted = {}, options) {
-      const { durability = 'committed', labels = {}, ...same } = wanted;
+      const { durability, labels = {}, need, ...same } = wanted;
       const request = {
         ...requestIdOf(options),
         ...same,
         container,
         labels: { ...labels },
-        durability: enumOf<'DURABILITY_COMMITTED'>('DURABILITY_', durability),
+        ...(durability && { durability: enumOf<'DURABILITY_COMMITTED'>('DURABILITY_', durability) }),
+        ...(need && { need: needToWire(need) }),
       };
       for await (const { progress, checkpoint } of channel.streaming(
         api.CreateCheckpoint,
@@ -77,6 +86,16 @@ export function checkpointCalls(channel: Channel, api: ExecutionDefinition): Che
           yield { kind: 'progress', crid: progress?.crid ?? '', state, at: dateOf(progress?.at) };
         }
       }
+    },
+    async planCheckpoint(container, wanted = {}, options) {
+      const { mechanism, durability, need } = wanted;
+      const request = {
+        container,
+        ...(mechanism !== undefined && { mechanism }),
+        ...(durability && { durability: enumOf<'DURABILITY_COMMITTED'>('DURABILITY_', durability) }),
+        ...(need && { need: needToWire(need) }),
+      };
+      return (await channel.unary(api.PlanCheckpoint, request, options)).mechanisms.map(choiceOf);
     },
     getCheckpoint: (checkpoint, options) => one(channel.unary(api.GetCheckpoint, { checkpoint }, options)),
     async listCheckpoints(query = {}, options) {

@@ -1,5 +1,5 @@
 import type { Container, ContainerSpec, TextMap } from './containers.js';
-import type { Level } from './levels.js';
+import type { Level, Preserved } from './levels.js';
 
 /** Where a checkpoint is in its life. */
 export type CheckpointState =
@@ -70,6 +70,18 @@ export interface Checkpoint {
   };
 }
 
+/** What a checkpoint must be able to do; what is absent is left to the planner. */
+export interface CheckpointNeed {
+  /** How much it must keep at least. */
+  readonly keep?: Preserved;
+  /** `elsewhere`: it must be restorable in another place too. */
+  readonly restore?: 'here' | 'elsewhere';
+  /** How long the task may stand still; a dump that takes longer is given up. */
+  readonly maxPauseMs?: number;
+  /** Where the chosen mechanism cannot quiesce the task, the next may be taken, also one that keeps less. */
+  readonly fallback?: boolean;
+}
+
 /** What is asked of a checkpoint. */
 export interface CheckpointOptions {
   /** Absent: the planner chooses. */
@@ -78,6 +90,7 @@ export interface CheckpointOptions {
   /** How durable it must be before the call ends. Default `committed`. */
   readonly durability?: 'captured' | 'committed';
   readonly stopAfter?: boolean;
+  readonly need?: CheckpointNeed;
 }
 
 /** A step of a checkpoint's life, or, as the last, the checkpoint. */

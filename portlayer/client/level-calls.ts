@@ -2,6 +2,7 @@ import type { LevelsDefinition } from '../../proto/types/portlayer/execution/v1/
 import type { CallOptions, Channel } from './channel.js';
 import { levelOf, offerOf } from './from-wire.js';
 import type { Capabilities, LevelOffer } from './levels.js';
+import { choiceOf } from './plan-wire.js';
 
 /** The calls on levels: what there is, and what it can do here and now. */
 export interface LevelCalls {
@@ -32,16 +33,7 @@ export function levelCalls(channel: Channel, api: LevelsDefinition): LevelCalls 
           name,
           reason,
         })),
-        mechanisms: wire.mechanisms.map(
-          ({ mechanism = '', level, chosen = false, reason = '', keeps, loses }) => ({
-            mechanism,
-            level: levelOf(level),
-            chosen,
-            reason,
-            keeps,
-            loses,
-          }),
-        ),
+        mechanisms: wire.mechanisms.map(choiceOf),
       };
     },
   };

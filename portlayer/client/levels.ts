@@ -29,6 +29,42 @@ export interface LevelOffer {
   };
 }
 
+/** How much of what runs a checkpoint keeps, each including the one before it. */
+export type Preserved = 'disk' | 'process' | 'machine';
+
+/** What is expected of a number: four out of five further ones between `low` and `high`. */
+export interface Interval {
+  readonly low: number;
+  readonly high: number;
+  readonly likely: number;
+  /** How many it was learnt from. */
+  readonly samples: number;
+}
+
+/** One mechanism of a container's levels with the planner's verdict on it. */
+export interface MechanismChoice {
+  readonly mechanism: string;
+  readonly level: Level;
+  readonly chosen: boolean;
+  readonly reason: string;
+  readonly keeps: readonly string[];
+  readonly loses: readonly string[];
+  readonly preserves: Preserved;
+  readonly restores: 'here' | 'elsewhere';
+  /** Its checkpoints cannot be made durable. */
+  readonly ephemeral: boolean;
+  /** Place in the order in which mechanisms would be tried; absent: it would not be. */
+  readonly rank?: number;
+  /** Absent where nothing like it has been taken yet. */
+  readonly estimate?: {
+    readonly pauseMs: Interval;
+    readonly totalMs: Interval;
+    readonly bytes: Interval;
+    /** `container`: its own past; `host`: that of others of its kind. */
+    readonly learntFrom: string;
+  };
+}
+
 /** What one container's four levels can do together. */
 export interface Capabilities {
   readonly levels: readonly LevelOffer[];
@@ -40,12 +76,5 @@ export interface Capabilities {
     readonly reason: string;
   }[];
   /** What a checkpoint asked for now would use, and why not the others. */
-  readonly mechanisms: readonly {
-    readonly mechanism: string;
-    readonly level: Level;
-    readonly chosen: boolean;
-    readonly reason: string;
-    readonly keeps: readonly string[];
-    readonly loses: readonly string[];
-  }[];
+  readonly mechanisms: readonly MechanismChoice[];
 }

@@ -2,21 +2,17 @@ import { PortLayerError } from '../errors/port-layer-error.js';
 import { checkpointTransitions } from '../lifecycle/checkpoint-states.js';
 import { advance, permits } from '../lifecycle/lifecycle.js';
 import { CHECKPOINT_STATES, type CheckpointRecord, isUsable } from '../model/checkpoint-record.js';
-import { labelsSchema } from '../model/container-spec.js';
 import { checkReference } from '../model/ids.js';
-import { checkAgainst } from '../model/schema-check.js';
-import { askBySignal } from './ask-by-signal.js';
 import type { Calls } from './calls.js';
-import { chooseFor } from './choose-mechanism.js';
 import type { Committer } from './committer.js';
 import { type Core, executorOf } from './core.js';
-import type { CheckpointRequest, Dispatch } from './dispatch.js';
+import { createCheckpoint } from './create-checkpoint.js';
+import type { Dispatch } from './dispatch.js';
 import { dropUnusedLayers } from './drop-layers.js';
-import { findCheckpoint, findContainer } from './find.js';
+import { findCheckpoint } from './find.js';
 import { lineage } from './lineage.js';
 import { pageOf, readToken } from './paging.js';
 import type { Runs } from './runs.js';
-import { takeCheckpoint } from './take-checkpoint.js';
 
 type CheckpointCalls =
   | 'createCheckpoint'
@@ -48,7 +44,7 @@ export function checkpointCalls(
             crid = id;
             progress({ crid: id, state: 'requested', atMs: Date.now() });
           };
-          const captured = await create(core, runs, committer, request, begun, signal);
+          const captured = await createCheckpoint({ core, runs, committer }, request, begun, signal);
           return request.durability === 'captured' ? captured : await committer.commit(captured.crid);
         } finally {
           unwatch();
@@ -94,25 +90,6 @@ export function checkpointCalls(
         committer.commit(findCheckpoint(core, checkpoint).crid),
       ),
   };
-}
-
-async function create(
-  core: Core,
-  runs: Runs,
-  committer: Committer,
-  request: CheckpointRequest,
-  begun: (crid: string) => void,
-  signal: AbortSignal,
-): Promise<CheckpointRecord> {
-  const labels = checkAgainst<Record<string, string>>('label set', labelsSchema, request.labels);
-  const { uid, spec } = findContainer(core, request.container);
-  const chosen = await chooseFor(core, spec, request.mechanism);
-  const asked = { source: 'api', labels, stopAfter: request.stopAfter, begun } as const;
-  const { mechanism } = chosen;
-  if (!mechanism) return askBySignal(core, uid, asked, signal);
-  return core.locks.run(uid, 'checkpoint', () =>
-    takeCheckpoint(core, runs, committer, uid, { ...chosen, mechanism }, asked, signal),
-  );
 }
 
 async function publish(

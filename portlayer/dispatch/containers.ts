@@ -184,6 +184,7 @@ export async function removeContainer(core: Core, uid: string): Promise<void> {
   await core.specs.remove(uid);
   core.ledger.write({ dropContainer: record });
   core.gate.forget(uid);
+  core.refusals.forget(uid);
   await dropUnusedLayers(core, record.spec, record.layers);
 }
 

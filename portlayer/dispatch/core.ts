@@ -5,6 +5,7 @@ import type { ContainerSpec } from '../model/container-spec.js';
 import type { Executor } from '../plugin/executor.js';
 import type { Registry } from '../plugin/registry.js';
 import type { Audit } from '../policy/audit.js';
+import type { RefusalMeter } from '../policy/refusal-meter.js';
 import type { TriggerGate } from '../policy/trigger-gate.js';
 import type { ImageStore } from '../store/image-store.js';
 import type { Reserve } from '../store/reserve.js';
@@ -22,6 +23,7 @@ export interface Core {
   readonly reserve: Reserve;
   readonly locks: OperationLocks;
   readonly gate: TriggerGate;
+  readonly refusals: RefusalMeter;
   readonly audit: Audit;
   readonly log: (message: string) => void;
   /** Aborts when the service ends. */

@@ -3,6 +3,7 @@ import type { Catalog } from '../catalog/catalog.js';
 import { createOperationLocks } from '../lifecycle/operation-lock.js';
 import type { Registry } from '../plugin/registry.js';
 import type { Audit } from '../policy/audit.js';
+import { createRefusalMeter } from '../policy/refusal-meter.js';
 import { createTriggerGate } from '../policy/trigger-gate.js';
 import type { ImageStore } from '../store/image-store.js';
 import type { Reserve } from '../store/reserve.js';
@@ -47,6 +48,7 @@ export async function createDispatch(parts: DispatchParts): Promise<RunningDispa
     ledger: createLedger(parts.catalog),
     locks: createOperationLocks(),
     gate: createTriggerGate(),
+    refusals: createRefusalMeter(),
     closing: closing.signal,
   };
   core.catalog.prune(Date.now());

@@ -4,6 +4,8 @@ import type { ContainerExit, ContainerRecord, ContainerState } from '../model/co
 import type { ContainerSpec, ResourceSpec, TriggerPolicy } from '../model/container-spec.js';
 import type { Event } from '../model/event.js';
 import type { Level } from '../model/level.js';
+import type { Need } from '../planner/need.js';
+import type { Verdict } from '../planner/plan.js';
 import type { ExecCommand, ExecSession, LogEntry, LogOptions } from '../plugin/executor.js';
 
 /** What a list call returns: one page and the token of the next, absent on the last. */
@@ -36,6 +38,9 @@ export interface CheckpointFilter {
   readonly published?: boolean;
 }
 
+/** What a caller states of a checkpoint beside its mechanism. */
+export type StatedNeed = Omit<Need, 'mechanism' | 'allowed'>;
+
 /** What a caller asks of a checkpoint. */
 export interface CheckpointRequest {
   readonly container: string;
@@ -45,6 +50,8 @@ export interface CheckpointRequest {
   /** How durable it must be before the call ends. */
   readonly durability: 'captured' | 'committed';
   readonly stopAfter: boolean;
+  /** What else it must be able to do; absent: whatever the planner finds. */
+  readonly need?: StatedNeed;
 }
 
 /** What is told while a checkpoint is made. */
@@ -90,20 +97,14 @@ export interface ForkOutcome {
   readonly error?: unknown;
 }
 
-/** One mechanism in a plan, chosen or not, and why. */
-export interface PlannedMechanism {
-  readonly mechanism: string;
-  readonly level: Level;
-  readonly chosen: boolean;
-  readonly reason: string;
-  readonly keeps: readonly string[];
-  readonly loses: readonly string[];
-}
+/** A mechanism of a container's levels with the planner's verdict on it. */
+export type MechanismVerdict = Verdict;
 
 /** What a container's four levels can do together. */
 export interface ContainerCapabilities {
   readonly negotiated: Negotiated;
-  readonly mechanisms: readonly PlannedMechanism[];
+  /** Every mechanism of its levels with the planner's verdict on it. */
+  readonly mechanisms: readonly MechanismVerdict[];
 }
 
 /** A level as `Levels.ListLevels` shows it. */
@@ -146,6 +147,12 @@ export interface Dispatch {
     progress: (step: ProgressStep) => void,
     signal: AbortSignal,
   ): Promise<CheckpointRecord>;
+  /** What a checkpoint with these needs would use, and why not the others. Takes none; nothing chosen where none fits. */
+  planCheckpoint(
+    container: string,
+    mechanism: string | undefined,
+    need: StatedNeed,
+  ): Promise<readonly MechanismVerdict[]>;
   /** By CRID, unique prefix of at least 8 characters, or published `name:tag`. */
   getCheckpoint(checkpoint: string): Promise<CheckpointRecord>;
   /** Newest first. */

@@ -8,6 +8,8 @@ export const EXIT_CODE = 'exit-code';
 
 /** What the exit-code mechanism keeps and loses. Source: design/mechanisms/exit-code.md. */
 export const exitCodeCard: FidelityCard = {
+  preserves: 'disk',
+  restores: 'elsewhere',
   keeps: ['files of the writable layer'],
   loses: ['memory', 'processes', 'open sockets', 'timers', 'volumes'],
   needs: ['a task that records its state, exits with its checkpoint code, and goes on when it is run again'],

@@ -6,6 +6,7 @@ import type { Mechanism, Phase, Running } from '../plugin/mechanism.js';
 import type { Chosen } from './choose-mechanism.js';
 import type { Committer } from './committer.js';
 import { type Core, executorOf, recordOf } from './core.js';
+import { limitPause } from './limit-pause.js';
 import { newCheckpoint } from './new-checkpoint.js';
 import type { Runs } from './runs.js';
 
@@ -14,6 +15,8 @@ export interface Taking {
   readonly source: TriggerSource;
   readonly labels: Readonly<Record<string, string>>;
   readonly stopAfter: boolean;
+  /** How long nothing of the container may execute, in milliseconds: then the dump is given up. */
+  readonly maxPauseMs?: number;
   /** Told the CRID as soon as there is one. */
   readonly begun?: (crid: string) => void;
 }
@@ -59,6 +62,8 @@ export async function takeCheckpoint(
   core.ledger.write({ checkpoint: requested, type: 'requested' });
   asked.begun?.(requested.crid);
   const phases = new PhaseClock();
+  const pause = limitPause(asked.maxPauseMs);
+  const until = pause ? AbortSignal.any([signal, pause.signal]) : signal;
   try {
     await core.store.requireRoom(0);
     const directory = await core.store.stage(requested.crid);
@@ -71,8 +76,9 @@ export async function takeCheckpoint(
       layers: container.layers,
     };
     const gate = async (phase: Phase): Promise<void> => {
-      signal.throwIfAborted();
+      until.throwIfAborted();
       phases.enter(phase);
+      pause?.enter(phase);
       if (phase !== 'thawed') step(core, requested.crid, phase === 'quiescing' ? 'quiesce' : 'dump');
     };
     const facts = await mechanism.checkpoint(
@@ -80,7 +86,7 @@ export async function takeCheckpoint(
       { crid: requested.crid, directory, layer: requested.crid },
       gate,
       { stopAfter: asked.stopAfter },
-      signal,
+      until,
     );
     phases.end();
     if (core.catalog.checkpoint(requested.crid)?.state !== 'dumping') step(core, requested.crid, 'dump');
@@ -95,8 +101,11 @@ export async function takeCheckpoint(
       phases.times(),
     );
   } catch (caught) {
-    await undo(core, requested.crid, PortLayerError.from(caught));
-    throw caught;
+    const cause: unknown = pause?.signal.aborted ? pause.signal.reason : caught;
+    await undo(core, requested.crid, PortLayerError.from(cause));
+    throw cause;
+  } finally {
+    pause?.end();
   }
 }
 

@@ -5,6 +5,8 @@ import type { LinkSession } from '../relay/link-session.js';
 import { chooseFor } from './choose-mechanism.js';
 import type { Committer } from './committer.js';
 import { type Core, recordOf } from './core.js';
+import { firstThatCan } from './fall-back.js';
+import { guestNeed } from './guest-need.js';
 import type { Runs } from './runs.js';
 import { takeCheckpoint } from './take-checkpoint.js';
 
@@ -44,12 +46,11 @@ export function hearGuest(
       const error = PortLayerError.from(caught);
       const why = `${error.code}: ${error.message}`;
       core.audit.record({ who, what: 'trigger', on: name, outcome: 'refused', why });
-      core.ledger.write({
-        about: 'container',
-        id: name,
-        type: 'trigger-refused',
-        facts: { uid, code: error.code },
-      });
+      const times = core.refusals.note(uid, error.code, performance.now());
+      if (times !== undefined) {
+        const facts = { uid, code: error.code, times: String(times) };
+        core.ledger.write({ about: 'container', id: name, type: 'trigger-refused', facts });
+      }
       // A defect of ours is not described to a guest.
       const reason = error.code === 'INTERNAL' ? 'INTERNAL' : why;
       session.answer({
@@ -70,33 +71,52 @@ async function answerTo(
   record: ContainerRecord,
   message: TriggerMessage,
 ): Promise<Answer> {
-  const { uid } = record;
-  core.gate.admit(uid, record.spec.trigger, message.mechanism, Date.now());
-  const chosen = await chooseFor(core, record.spec, message.mechanism);
-  const { mechanism } = chosen;
-  if (!mechanism) {
-    await core.locks.run(uid, 'trigger', async () => noteTrigger(core, uid, message));
-    return { result: 'exit', value: VALUE_EXIT, code: record.spec.task.exitCode!.checkpoint };
-  }
-  const asked = { source: 'guest', labels: message.labels, stopAfter: false } as const;
-  const signal =
-    message.timeoutMs > 0
-      ? AbortSignal.any([core.closing, AbortSignal.timeout(message.timeoutMs)])
-      : core.closing;
-  const checkpoint = await core.locks.run(uid, 'trigger', () =>
-    takeCheckpoint(core, runs, committer, uid, { ...chosen, mechanism }, asked, signal),
+  const { uid, spec } = record;
+  const policy = spec.trigger;
+  const { need, labels } = guestNeed(message, policy);
+  const done = core.gate.admit(uid, policy, message.mechanism, performance.now(), () =>
+    core.catalog.usage(uid),
   );
-  return { result: 'id', value: checkpoint.ordinal, crid: checkpoint.crid };
+  try {
+    const signal =
+      message.timeoutMs > 0
+        ? AbortSignal.any([core.closing, AbortSignal.timeout(message.timeoutMs)])
+        : core.closing;
+    const order = await chooseFor(core, { spec, uid }, need);
+    return await firstThatCan<Answer>(
+      core,
+      uid,
+      need,
+      order,
+      signal,
+      async ({ verdict, mechanism }, more) => {
+        const asked = {
+          source: 'guest',
+          labels: { ...labels, ...more },
+          stopAfter: false,
+          ...(need.maxPauseMs === undefined ? {} : { maxPauseMs: need.maxPauseMs }),
+        } as const;
+        if (!mechanism) {
+          await core.locks.run(uid, 'trigger', async () =>
+            noteTrigger(core, uid, asked.labels, message.from),
+          );
+          return { result: 'exit', value: VALUE_EXIT, code: spec.task.exitCode!.checkpoint };
+        }
+        const checkpoint = await core.locks.run(uid, 'trigger', () =>
+          takeCheckpoint(core, runs, committer, uid, { verdict, mechanism }, asked, signal),
+        );
+        return { result: 'id', value: checkpoint.ordinal, crid: checkpoint.crid };
+      },
+    );
+  } finally {
+    done();
+  }
 }
 
 /** The task is about to exit X because it asked: the checkpoint will carry its labels, and say that the guest asked. */
-function noteTrigger(core: Core, uid: string, message: TriggerMessage): void {
+function noteTrigger(core: Core, uid: string, labels: Readonly<Record<string, string>>, from: string): void {
   const record = recordOf(core, uid);
   if (record.pending) return;
-  const pending = { source: 'guest', labels: message.labels, stopAfter: false } as const;
-  core.ledger.write({
-    container: { ...record, pending },
-    type: 'trigger-admitted',
-    facts: { from: message.from },
-  });
+  const pending = { source: 'guest', labels, stopAfter: false } as const;
+  core.ledger.write({ container: { ...record, pending }, type: 'trigger-admitted', facts: { from } });
 }

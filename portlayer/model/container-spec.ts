@@ -52,6 +52,10 @@ export interface TriggerPolicy {
   readonly mechanisms: readonly string[];
   /** Triggers per minute, beyond which they are refused as RATE_LIMITED. Default 600. */
   readonly perMinute: number;
+  /** At so many kept checkpoints of the container its triggers are refused as QUOTA_EXCEEDED; 0 is no quota. Default 0. */
+  readonly maxCheckpoints?: number;
+  /** The same for what they added to the store. Default 0. */
+  readonly maxBytes?: number;
 }
 
 /** A container as its caller wants it. Immutable but for labels, resources and the trigger policy. */
@@ -190,6 +194,8 @@ export const containerSpecSchema = {
           default: [],
         },
         perMinute: { type: 'integer', minimum: 1, maximum: 1000000, default: 600 },
+        maxCheckpoints: { type: 'integer', minimum: 0, maximum: 1000000 },
+        maxBytes: { type: 'integer', minimum: 0, maximum: 9007199254740991 },
       },
     },
     executorOptions: { type: 'object', default: {} },

@@ -3,11 +3,18 @@ import type { CheckpointRecord } from '../model/checkpoint-record.js';
 import type { Constraint } from '../model/constraint.js';
 import type { Handle } from '../model/container-record.js';
 import type { ContainerSpec } from '../model/container-spec.js';
+import type { Preserved, Reach } from '../model/fidelity.js';
 import type { Level } from '../model/level.js';
 import type { Executor, StartRequest } from './executor.js';
 
-/** What a mechanism keeps and what it loses, in words for a person. The conformance suite holds it against what happens. */
+/** What a mechanism keeps and what it loses: as data for the planner, and in words for a person. */
 export interface FidelityCard {
+  /** How much of what runs its checkpoints keep. */
+  readonly preserves: Preserved;
+  /** Where they can be restored, as far as the mechanism itself goes; its constraints say the rest. */
+  readonly restores: Reach;
+  /** Its checkpoints cannot be made durable: they end with what they were taken of, or with its host. */
+  readonly ephemeral?: boolean;
   readonly keeps: readonly string[];
   readonly loses: readonly string[];
   readonly needs: readonly string[];

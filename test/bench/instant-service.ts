@@ -7,7 +7,7 @@ import type { Mechanism } from '../../portlayer/plugin/mechanism.js';
 const instant: Mechanism = {
   name: 'instant',
   level: 'executor',
-  card: { keeps: ['nothing'], loses: ['everything'], needs: [] },
+  card: { preserves: 'disk', restores: 'here', keeps: ['nothing'], loses: ['everything'], needs: [] },
   constraints: () => [],
   async checkpoint(container, _into, gate) {
     for (const phase of ['quiescing', 'dumping', 'thawed'] as const) await gate(phase);

@@ -2,6 +2,8 @@ import type { FidelityCard } from '../../../portlayer/plugin/mechanism.js';
 
 /** What the mechanism `criu` keeps, loses and needs. design/mechanisms/criu.md says the same at length. */
 export const criuCard: FidelityCard = {
+  preserves: 'process',
+  restores: 'elsewhere',
   keeps: [
     'the process tree with its memory, threads, registers, signals and timers',
     'pids, sessions and process groups, as numbers inside',

@@ -2,6 +2,8 @@ import type { FidelityCard } from '../../../portlayer/plugin/mechanism.js';
 
 /** What the mechanism `vmfork` of QEMU keeps, loses and needs. design/mechanisms/vmfork-qemu.md says the same at length. */
 export const vmforkCard: FidelityCard = {
+  preserves: 'machine',
+  restores: 'elsewhere',
   keeps: [
     'everything in the machine: kernel, processes, memory, open files, timers, sockets inside',
     'the disk, of the same moment',

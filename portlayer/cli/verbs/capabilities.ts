@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { printLevels } from '../level-table.js';
+import { printPlan } from '../plan-table.js';
 import type { Shell } from '../shell.js';
 import { printTable } from '../table.js';
 import { doing, newVerb, type VerbContext } from '../verb.js';
@@ -33,12 +34,6 @@ async function ofContainer(shell: Shell, container: string): Promise<number> {
   await printTable(shell, ['CAPABILITY', 'LEVEL', 'NAME', 'AVAILABLE'], rows);
   if (mechanisms.length === 0) return 0;
   await shell.print('');
-  const choices = mechanisms.map(each => [
-    each.mechanism,
-    each.level,
-    each.chosen ? 'yes' : 'no',
-    each.reason,
-  ]);
-  await printTable(shell, ['MECHANISM', 'LEVEL', 'CHOSEN', 'WHY'], choices);
+  await printPlan(shell, mechanisms);
   return 0;
 }

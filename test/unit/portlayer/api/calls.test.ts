@@ -165,7 +165,9 @@ describe('every call of the Execution API, from the client to the dispatch and b
       stopAfter: true,
     } as const;
     const steps = await all(service.client.createCheckpoint('web', wanted, { requestId: 'r' }));
-    expect(arrived()).to.deep.equal([['createCheckpoint', 'r', { container: 'web', ...wanted }]]);
+    // A durability that was given is a need; the default is not.
+    const request = { container: 'web', ...wanted, need: { durability: 'captured' } };
+    expect(arrived()).to.deep.equal([['createCheckpoint', 'r', request]]);
     expect(steps.map(step => (step.kind === 'progress' ? step.state : step.checkpoint.crid))).to.deep.equal([
       'requested',
       'dumping',
@@ -179,6 +181,20 @@ describe('every call of the Execution API, from the client to the dispatch and b
     await all(service.client.createCheckpoint('web', {}, { requestId: 'r' }));
     const request = { container: 'web', labels: {}, durability: 'committed', stopAfter: false };
     expect(arrived()).to.deep.equal([['createCheckpoint', 'r', request]]);
+  });
+
+  it('CreateCheckpoint and PlanCheckpoint carry what is needed', async () => {
+    const need = { keep: 'process', restore: 'here', maxPauseMs: 50, fallback: true } as const;
+    await all(service.client.createCheckpoint('web', { need }, { requestId: 'r' }));
+    const request = { container: 'web', labels: {}, durability: 'committed', stopAfter: false, need };
+    expect(arrived()).to.deep.equal([['createCheckpoint', 'r', request]]);
+    const [choice] = await service.client.planCheckpoint('web', { mechanism: 'criu', need });
+    expect(arrived().at(-1)).to.deep.equal(['planCheckpoint', 'web', 'criu', need]);
+    expect(choice).to.deep.include({ mechanism: 'criu', chosen: true, preserves: 'process', rank: 0 });
+    expect(choice?.estimate).to.deep.include({
+      pauseMs: { low: 20, likely: 40, high: 80, samples: 3 },
+      learntFrom: 'container',
+    });
   });
 
   it('GetCheckpoint gives every field of the record', async () => {

@@ -221,9 +221,30 @@ function sampleAnswers(): Dispatch {
           reason: 'the task has it',
           keeps: ['disk'],
           loses: ['memory'],
+          preserves: 'disk',
+          restores: 'elsewhere',
         },
       ],
     }),
+    planCheckpoint: async () => [
+      {
+        mechanism: 'criu',
+        level: 'executor',
+        chosen: true,
+        reason: 'least constrained level that keeps process (executor)',
+        keeps: ['memory'],
+        loses: ['volumes'],
+        preserves: 'process',
+        restores: 'elsewhere',
+        rank: 0,
+        estimate: {
+          pauseMs: { low: 20, likely: 40, high: 80, samples: 3 },
+          totalMs: { low: 50, likely: 70, high: 98, samples: 3 },
+          bytes: { low: 1e6, likely: 2e6, high: 4e6, samples: 3 },
+          from: 'container',
+        },
+      },
+    ],
   };
 }
 

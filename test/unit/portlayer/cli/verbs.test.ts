@@ -311,7 +311,7 @@ describe('the verbs of the command line', () => {
   it('capabilities shows what a container’s levels can do together', async () => {
     const { stdout } = await cli('capabilities', 'web');
     expect(stdout).to.match(/bind +executor +process +no: cgroup-freezer: no/);
-    expect(stdout).to.match(/exit-code +task +yes +the task has it/);
+    expect(stdout).to.match(/exit-code +task +yes +disk +elsewhere +- +- +- +the task has it/);
     expect((await cli('capabilities')).stdout).to.match(/executor +process +degraded/);
   });
 });
