@@ -2,7 +2,7 @@ import { PortLayerError } from '../../portlayer/errors/port-layer-error.js';
 import type { Bind } from '../../portlayer/plugin/executor.js';
 import type { Containers } from './containers.js';
 import type { Place } from './place.js';
-import { withQmp } from './qmp/qmp-client.js';
+import { askMachine } from './silence.js';
 
 /** Pauses a machine by QMP `stop`, and limits what its QEMU may use of a CPU by a cgroup. Memory is what it booted with. */
 export function createBind(place: Place, containers: Containers): Bind {
@@ -18,7 +18,7 @@ export function createBind(place: Place, containers: Containers): Bind {
         if (cpus !== undefined) await group.join(init);
         await group.limit(cpus === undefined ? {} : { cpus });
       }
-      await withQmp(place.host, containers.paths(uid).qmp, qmp => qmp.execute(cpus === 0 ? 'stop' : 'cont'));
+      await askMachine(place, containers, uid, qmp => qmp.execute(cpus === 0 ? 'stop' : 'cont'));
     },
   };
 }

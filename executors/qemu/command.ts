@@ -1,3 +1,4 @@
+import { compareVersions } from '../../portlayer/model/constraint.js';
 import type { ContainerSpec } from '../../portlayer/model/container-spec.js';
 import type { Accelerator } from './accelerator.js';
 import { diskFile, diskNode, type MachineDisk } from './disk/machine-disk.js';
@@ -11,7 +12,14 @@ import type { Place } from './place.js';
 /** How a machine begins: by booting a kernel, or from an image. */
 export type Beginning =
   | { readonly kind: 'boot'; readonly kernel: string; readonly append: string }
-  | { readonly kind: 'copy'; readonly ram: string; readonly state: string; readonly incarnation: string };
+  | {
+      readonly kind: 'copy';
+      readonly ram: string;
+      readonly state: string;
+      readonly incarnation: string;
+      /** Loads the image and waits for QMP `cont`. */
+      readonly paused?: boolean;
+    };
 
 /** All that one command line is made of. */
 export interface MachineStart {
@@ -21,6 +29,8 @@ export interface MachineStart {
   readonly identity: Identity;
   readonly accelerator: Accelerator['name'];
   readonly begin: Beginning;
+  /** The machine's own user, where QEMU runs as another. */
+  readonly user?: number;
 }
 
 /** Descriptors on which the bridge leaves the guest's ports, and the device state, open. Source: loaders/init/machine_host.h. */
@@ -49,23 +59,14 @@ export function buildCommand(place: Place, start: MachineStart): readonly string
 }
 
 /** Another user, who sees of the port layer's directory only what this machine needs. */
-function stepDown(place: Place, { paths, begin }: MachineStart): readonly string[] {
-  const { user, layout, host } = place;
-  if (!user) return [];
-  const image = begin.kind === 'copy' ? [begin.ram.slice(0, begin.ram.lastIndexOf('/'))] : [];
+function stepDown(place: Place, { paths, begin, user }: MachineStart): readonly string[] {
+  const { users, layout, host } = place;
+  if (!users || user === undefined) return [];
   return [
-    ...[
-      '--uid',
-      String(user.uid),
-      '--gid',
-      String(user.gid),
-      '--own',
-      paths.vm,
-      '--hide',
-      host.stateDirectory,
-    ],
-    ...[paths.vm, layout.layers, layout.bases, layout.kernels, ...image].flatMap(path => ['--show', path]),
-    ...(user.needsCapability ? ['--snapshots', 'capability'] : []),
+    ...['--uid', String(user), '--gid', String(users.gid), '--own', paths.vm, '--hide', host.stateDirectory],
+    ...[paths.vm, layout.layers, layout.bases, layout.kernels].flatMap(path => ['--show', path]),
+    ...(begin.kind === 'copy' ? ['--memory', begin.ram, '--memory-at', paths.memory] : []),
+    ...(users.needsCapability ? ['--snapshots', 'capability'] : []),
   ];
 }
 
@@ -85,7 +86,7 @@ function qemuArguments(place: Place, start: MachineStart): readonly string[] {
     ...(qemu.sandbox
       ? ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny']
       : []),
-    ...['-object', memoryBackend(memory, begin)],
+    ...['-object', memoryBackend(memory, start, qemu.version)],
     ...[
       '-chardev',
       `file,id=console,path=/proc/self/fd/${CONSOLE_FD},append=on`,
@@ -113,7 +114,7 @@ function qemuArguments(place: Place, start: MachineStart): readonly string[] {
           `virtio-net-${bus},netdev=net,mac=${start.identity.mac}${machine === 'microvm' ? '' : ',romfile='}`,
         ]),
     ...(begin.kind === 'copy'
-      ? ['-incoming', `fd:${STATE_FD}`]
+      ? ['-incoming', `fd:${STATE_FD}`, ...(begin.paused ? ['-S'] : [])]
       : [
           '-kernel',
           begin.kernel,
@@ -134,10 +135,12 @@ function forwards({ spec, identity, begin }: MachineStart): string {
     .join('');
 }
 
-function memoryBackend(mib: number, begin: Beginning): string {
+function memoryBackend(mib: number, { paths, begin, user }: MachineStart, version: string): string {
   if (begin.kind === 'boot') return `memory-backend-ram,id=ram,size=${mib}M`;
-  // Private: what a copy writes is its own, what it only reads is everybody's.
-  return `memory-backend-file,id=ram,size=${mib}M,mem-path=${comma(begin.ram)},share=off`;
+  const path = user === undefined ? begin.ram : paths.memory;
+  // Private: what a copy writes is its own, what it only reads is everybody's. Before 8.2 the file must be open for writing.
+  const readOnly = compareVersions(version, '8.2') >= 0 ? ',readonly=on,rom=off' : '';
+  return `memory-backend-file,id=ram,size=${mib}M,mem-path=${comma(path)},share=off${readOnly}`;
 }
 
 /** In a list of options a comma is written twice. */

@@ -19,6 +19,10 @@ export interface Containers {
   known(uid: string): Promise<MonitorClient>;
   /** Forgets the client of a run that has ended or is to be replaced. */
   forget(uid: string): void;
+  /** A standby's client becomes the client of a container. */
+  adopt(uid: string, client: MonitorClient): void;
+  /** The machines that the host keeps something of. */
+  list(): Promise<readonly string[]>;
   /** Closes every connection. What runs goes on. */
   close(): void;
 }
@@ -53,6 +57,14 @@ export function createContainers(place: Place): Containers {
       });
     },
     forget,
+    adopt(uid, adopted) {
+      forget(uid);
+      clients.set(uid, adopted);
+    },
+    async list() {
+      const entries = await place.host.files.list(place.layout.containers);
+      return [...new Set([...entries.map(entry => entry.name), ...place.homes.of.keys()])];
+    },
     close() {
       for (const uid of [...clients.keys()]) forget(uid);
     },

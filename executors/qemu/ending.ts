@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { MonitorClient } from '../../portlayer/environments/monitor/monitor-client.js';
 import { findMonitor } from '../../portlayer/environments/monitor/monitor-process.js';
 import type { Containers } from './containers.js';
+import type { MachinePaths } from './layout.js';
 import type { Place } from './place.js';
 import { withQmp } from './qmp/qmp-client.js';
 
@@ -31,23 +33,31 @@ export async function stopContainer(
   await killContainer(place, containers, uid);
 }
 
-/** Ends a machine at once: by its monitor, which kills the bridge and QEMU, or, where that does not end, by their pids. */
+/** Ends a container's machine at once. */
 export async function killContainer(place: Place, containers: Containers, uid: string): Promise<void> {
-  const { directory } = containers.paths(uid);
+  await killMachine(place, containers.paths(uid), () => containers.client(uid));
+}
+
+/** Ends a machine at once: by its monitor, which kills the bridge and QEMU, or, where that does not end, by their pids. */
+export async function killMachine(
+  place: Place,
+  paths: MachinePaths,
+  clientOf: () => MonitorClient,
+): Promise<void> {
+  const { directory } = paths;
   if ((await findMonitor(place.host, directory)) !== undefined) {
-    const client = containers.client(uid);
+    const client = clientOf();
     client.kill().catch(() => {});
     if (await within(client.ended, killTimeoutMs)) return;
     const monitor = await findMonitor(place.host, directory);
     if (monitor !== undefined) await place.host.run(['kill', '-KILL', String(monitor)]);
     await within(client.ended, killTimeoutMs);
   }
-  await killLeftovers(place, containers, uid);
+  await killLeftovers(place, paths);
 }
 
 /** A monitor that was killed leaves the bridge behind, which QEMU ends with; it is known by the socket in its command line. */
-export async function killLeftovers(place: Place, containers: Containers, uid: string): Promise<void> {
-  const { relay, directory } = containers.paths(uid);
+export async function killLeftovers(place: Place, { relay, directory }: MachinePaths): Promise<void> {
   const { files } = place.host;
   if (await files.exists(`${directory}/exit`)) return;
   const pids: string[] = [];

@@ -11,6 +11,7 @@ import { killContainer, stopContainer } from './ending.js';
 import { fingerprintPlace } from './fingerprint.js';
 import { directoryOf, makeHandle } from './handle.js';
 import type { Place } from './place.js';
+import { createStandbyPool } from './standby/pool.js';
 import { startMachine } from './start.js';
 import { createVmfork } from './vmfork/mechanism.js';
 import { recoverCopy } from './vmfork/restore.js';
@@ -23,14 +24,16 @@ const tags = ['run', 'writable-layer', 'bind', 'checkpoint:vmfork', 'parent'];
 export function createQemuExecutor(place: Place, log: (message: string) => void): Executor {
   const containers = createContainers(place);
   const { host } = place;
-  const parts = { place, containers, log };
+  const standbys = createStandbyPool(place, containers, log);
+  const parts = { place, containers, standbys, log };
   const alive = async (uid: string) =>
     (await findMonitor(host, containers.paths(uid).directory)) !== undefined;
 
   return {
     name: 'qemu',
     capabilities: tags,
-    fingerprint: signal => repeatFingerprint(() => fingerprintPlace(place, tags), refreshMs, signal),
+    fingerprint: signal =>
+      repeatFingerprint(() => fingerprintPlace(place, containers, tags), refreshMs, signal),
     check: spec => checkSpec(place, spec),
     handleFor: uid => makeHandle(containers.paths(uid).directory),
     async start(request, signal) {
@@ -63,9 +66,11 @@ export function createQemuExecutor(place: Place, log: (message: string) => void)
     stop: (uid, graceMs) => stopContainer(place, containers, uid, graceMs),
     async destroy(uid) {
       if (await containers.exists(uid)) await killContainer(place, containers, uid);
+      const paths = containers.paths(uid);
       containers.forget(uid);
-      await containers.group(uid).remove();
-      await host.files.remove(containers.paths(uid).directory);
+      await Promise.all([containers.group(uid).remove(), host.files.remove(paths.directory)]);
+      place.users?.release(paths);
+      place.homes.of.delete(uid);
     },
     async link(uid, signal) {
       const client = await containers.known(uid);
@@ -77,12 +82,11 @@ export function createQemuExecutor(place: Place, log: (message: string) => void)
       yield* readLog(host, containers.paths(uid).directory, options, async () => !(await alive(uid)), signal);
     },
     disk: createDiskLayers(place, containers),
-    async list() {
-      return (await host.files.list(place.layout.containers)).map(entry => entry.name);
-    },
+    list: () => containers.list(),
     bind: createBind(place, containers),
     checkpoint: createVmfork(parts),
     async [Symbol.asyncDispose]() {
+      await standbys.close();
       containers.close();
     },
   };

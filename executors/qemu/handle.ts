@@ -5,8 +5,17 @@ import type { Handle } from '../../portlayer/model/container-record.js';
 export const HANDLE_VERSION = 1;
 
 /** Where a container of this executor is, as the catalog keeps it. */
-export function makeHandle(directory: string): Handle {
-  return { version: HANDLE_VERSION, data: { directory } };
+export function makeHandle(directory: string, times: CopyTimes = {}): Handle {
+  return { version: HANDLE_VERSION, data: { directory, ...times } };
+}
+
+/** How a copy came to run; for those who measure. */
+export interface CopyTimes {
+  /** From the call of the mechanism until the copy was ready, in milliseconds. */
+  readonly copyMs?: number;
+  /** What of it the guest took to become another, as it measured it itself. */
+  readonly identityMs?: number;
+  readonly standby?: boolean;
 }
 
 /** The directory a handle names. Throws INVALID_SPEC for a handle that another version or plugin made. */

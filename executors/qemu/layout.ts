@@ -19,6 +19,10 @@ export interface MachinePaths {
   readonly disk: string;
   /** There while a copy has not confirmed its identity yet. */
   readonly restoring: string;
+  /** Where a copy's QEMU, as another user, finds the memory of its image: mounted there for it alone. */
+  readonly memory: string;
+  /** The number of the user that QEMU runs as. */
+  readonly user: string;
 }
 
 /** Where this executor keeps its things on one host; short names, since sockets' paths are bounded. */
@@ -29,7 +33,11 @@ export interface Layout {
   readonly bases: string;
   readonly kernels: string;
   readonly busybox: string;
+  /** Machines that were made ready before anybody asked for them. One that is used stays here: its monitor goes by the path. */
+  readonly standbys: string;
   container(uid: string): MachinePaths;
+  /** The things of the machine that is kept in a directory. */
+  machine(directory: string): MachinePaths;
   /** The directory of a frozen layer. Throws INVALID_SPEC where `layer` is no legal name. */
   layer(layer: string): string;
 }
@@ -37,8 +45,11 @@ export interface Layout {
 /** The file in a frozen layer's directory. */
 export const LAYER_DISK = 'disk.qcow2';
 
-/** The layout below a host's state directory. Names are checked before they become part of a path. */
-export function createLayout(stateDirectory: string): Layout {
+/**
+ * The layout below a host's state directory. Names are checked before they become part of a path. `homes` has the
+ * directories of the machines that are not where a new one would be.
+ */
+export function createLayout(stateDirectory: string, homes: ReadonlyMap<string, string>): Layout {
   const root = `${stateDirectory}/qemu`;
   return {
     root,
@@ -47,25 +58,32 @@ export function createLayout(stateDirectory: string): Layout {
     bases: `${root}/bases`,
     kernels: `${root}/kernels`,
     busybox: `${root}/busybox`,
+    standbys: `${root}/s`,
     container(uid) {
       checkName('uid', uid);
-      const directory = `${root}/c/${uid}`;
-      return {
-        directory,
-        vm: `${directory}/vm`,
-        relay: `${directory}/relay`,
-        qmp: `${directory}/vm/qmp`,
-        orders: `${directory}/orders`,
-        initramfs: `${directory}/vm/initramfs`,
-        console: `${directory}/console`,
-        errors: `${directory}/qemu.log`,
-        disk: `${directory}/disk.json`,
-        restoring: `${directory}/restoring.json`,
-      };
+      return machineIn(homes.get(uid) ?? `${root}/c/${uid}`);
     },
+    machine: machineIn,
     layer(layer) {
       checkName('layer', layer);
       return `${root}/layers/${layer}`;
     },
+  };
+}
+
+function machineIn(directory: string): MachinePaths {
+  return {
+    directory,
+    vm: `${directory}/vm`,
+    relay: `${directory}/relay`,
+    qmp: `${directory}/vm/qmp`,
+    orders: `${directory}/orders`,
+    initramfs: `${directory}/vm/initramfs`,
+    memory: `${directory}/vm/memory`,
+    console: `${directory}/console`,
+    errors: `${directory}/qemu.log`,
+    disk: `${directory}/disk.json`,
+    restoring: `${directory}/restoring.json`,
+    user: `${directory}/user`,
   };
 }

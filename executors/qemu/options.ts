@@ -7,6 +7,8 @@ export interface MachineOptions {
   readonly machine: 'q35' | 'microvm';
   /** QEMU's name of a CPU model, without features. */
   readonly cpu: string;
+  /** How many copies of each image of this container are kept ready; absent: as the configuration says. */
+  readonly standby?: number;
   /** Size of the root file system in bytes; it takes room only as it is written. */
   readonly diskBytes: number;
   /** TCP ports of the host's loopback that lead to ports of the machine. Its copies have none: the ports are taken. */
@@ -33,6 +35,7 @@ const optionsSchema = {
         },
       },
     },
+    standby: { type: 'integer', minimum: 0, maximum: 64 },
     diskBytes: { type: 'integer', minimum: 67108864, maximum: 1099511627776, default: 2147483648 },
   },
 } as const;
@@ -58,4 +61,11 @@ export function memoryMiB(spec: ContainerSpec): number {
 /** A machine's virtual CPUs: the limit rounded up, one where there is none. */
 export function cpuCount(spec: ContainerSpec): number {
   return Math.max(1, Math.ceil(spec.resources.cpus ?? 1));
+}
+
+/** QEMU's names of a machine's devices: ports, disk, and a card where there is a network. */
+export function devicesOf(spec: ContainerSpec): readonly string[] {
+  const bus = optionsOf(spec).machine === 'microvm' ? 'device' : 'pci';
+  const card = spec.network === 'none' ? [] : [`virtio-net-${bus}`];
+  return [`virtio-serial-${bus}`, 'virtserialport', `virtio-blk-${bus}`, ...card];
 }

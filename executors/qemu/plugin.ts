@@ -4,6 +4,7 @@ import type { ExecutorPlugin } from '../../portlayer/plugin/executor.js';
 import { type FullQemuConfig, type QemuConfig, qemuConfigSchema } from './config.js';
 import { createQemuExecutor } from './executor.js';
 import { surveyPlace } from './place.js';
+import { sweepStandbys } from './standby/pool.js';
 
 /** The executor `qemu`: virtual machines, with the mechanism `vmfork`. */
 export const qemuExecutor: ExecutorPlugin<QemuConfig> = {
@@ -25,6 +26,8 @@ export const qemuExecutor: ExecutorPlugin<QemuConfig> = {
       qemuConfigSchema,
       config,
     );
-    return createQemuExecutor(await surveyPlace(host, checked), services.log);
+    const place = await surveyPlace(host, checked);
+    await sweepStandbys(place);
+    return createQemuExecutor(place, services.log);
   },
 };

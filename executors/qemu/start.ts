@@ -47,7 +47,7 @@ export async function startMachine(
     await launch(
       place,
       containers,
-      request,
+      uid,
       { spec, paths, disk, identity, accelerator: accelerator.name, begin },
       signal,
     );
@@ -64,7 +64,7 @@ export async function clearRun(place: Place, containers: Containers, uid: string
   checkSocketPath(`${paths.relay}/relay.sock`);
   if (await containers.exists(uid)) {
     if ((await findMonitor(host, paths.directory)) !== undefined) await killContainer(place, containers, uid);
-    else await killLeftovers(place, containers, uid);
+    else await killLeftovers(place, paths);
     for (const path of [
       `${paths.directory}/exit`,
       paths.relay,
@@ -81,32 +81,45 @@ export async function clearRun(place: Place, containers: Containers, uid: string
   await host.files.makeDirectory(paths.vm, 0o700);
 }
 
-/** Starts the monitor and, below it, the bridge with QEMU. */
+/** Starts the monitor of a container and, below it, the bridge with QEMU. */
 export async function launch(
   place: Place,
   containers: Containers,
-  request: StartRequest,
-  start: MachineStart,
+  uid: string,
+  start: Omit<MachineStart, 'user'>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { uid, spec } = request;
-  await requireMemory(place, memoryMiB(spec), start.begin.kind === 'copy');
-  const { cpus } = spec.resources;
+  const { cpus } = start.spec.resources;
   const cgroups = cpus === undefined ? [] : await containers.group(uid).prepare({ cpus });
-  const command = buildCommand(place, start);
-  await startMonitor(
-    place.host,
-    { directory: start.paths.directory, log: spec.log, cgroups, command, env: {} },
-    signal,
-  );
+  await launchMachine(place, start, cgroups, signal);
   containers.forget(uid);
   containers.client(uid);
+}
+
+/** As {@link launch}, for a machine that need not be a container yet. */
+export async function launchMachine(
+  place: Place,
+  start: Omit<MachineStart, 'user'>,
+  cgroups: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { spec, paths } = start;
+  const [user] = await Promise.all([
+    place.users?.of(paths),
+    requireMemory(place, memoryMiB(spec), start.begin.kind === 'copy'),
+  ]);
+  const command = buildCommand(place, { ...start, ...(user === undefined ? {} : { user }) });
+  await startMonitor(
+    place.host,
+    { directory: paths.directory, log: spec.log, cgroups, command, env: {} },
+    signal,
+  );
 }
 
 /** Where QEMU, as another user, can read the kernel: a copy, made once. */
 async function kernelFile(place: Place, kernel: GuestKernel): Promise<string> {
   const { host, layout } = place;
-  if (!place.user) return kernel.image;
+  if (!place.users) return kernel.image;
   const path = `${layout.kernels}/vmlinuz-${createHash('sha256').update(kernel.image).digest('hex').slice(0, 16)}`;
   // -u: a kernel that was replaced is copied again.
   const done = await host.run(['cp', '-u', '--preserve=mode,timestamps', '--', kernel.image, path]);

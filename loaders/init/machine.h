@@ -59,7 +59,7 @@ bool machine_read_launch(struct machine_launch *launch);
 void machine_first_identity(void);
 /* Takes on what an ANSWER result=restored says beyond the init's part; `missed` gets the parts that could not be. */
 void machine_new_identity(const char *answer, char *missed, size_t size);
-/* One line that says who this is now. */
+/* Who this is now, as the kernel and the files say: a part of READY, for the host to compare with what it was told to be. */
 void machine_who(char *text, size_t size);
 
 #endif

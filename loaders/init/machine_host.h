@@ -20,6 +20,8 @@ struct machine_options {
 	const char *hide;     /* the port layer's directory, of which QEMU sees only what is shown */
 	const char *show[SHOWN_MAX];
 	int shown;
+	const char *memory;    /* a copy: the image's memory file, … */
+	const char *memory_at; /* … which QEMU finds here, and nobody else does */
 	bool snapshots;       /* keep CAP_SYS_PTRACE, which userfaultfd(2) wants of an unprivileged process */
 	char **argv;
 };

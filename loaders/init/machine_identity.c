@@ -2,6 +2,7 @@
 #include "machine.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -28,6 +29,14 @@ static bool write_text(const char *path, const char *text)
 	return written;
 }
 
+/* It goes into a line of key=value: what has no place there is not shown. */
+static void plain(char *text)
+{
+	for (char *at = text; *at != '\0'; at++)
+		if (!isalnum((unsigned char)*at) && strchr("_.:/@+-", *at) == NULL)
+			*at = '_';
+}
+
 static void read_text(const char *path, char *text, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -36,10 +45,7 @@ static void read_text(const char *path, char *text, size_t size)
 		close(fd);
 	text[got > 0 ? got : 0] = '\0';
 	text[strcspn(text, "\n")] = '\0';
-	/* It goes into a line of key=value: what has no place there is not shown. */
-	for (char *at = text; *at != '\0'; at++)
-		if (strchr(" =%", *at) != NULL || *at < 33 || *at > 126)
-			*at = '_';
+	plain(text);
 }
 
 static void set_address(struct ifreq *request, const char *address)
@@ -152,9 +158,10 @@ void machine_who(char *text, size_t size)
 {
 	char host[65] = "", id[40], mac[32], generation[40], random[40];
 	gethostname(host, sizeof host - 1);
+	plain(host);
 	read_text("/etc/machine-id", id, sizeof id);
 	read_text("/sys/class/net/" CARD "/address", mac, sizeof mac);
 	read_text(GENERATION, generation, sizeof generation);
 	read_text("/proc/sys/kernel/random/uuid", random, sizeof random);
-	snprintf(text, size, "hostname=%s machine-id=%s mac=%s gen=%s random=%s", host, id, mac, generation, random);
+	snprintf(text, size, "is-hostname=%s is-machine-id=%s is-mac=%s is-gen=%s is-random=%s", host, id, mac, generation, random);
 }

@@ -42,6 +42,7 @@ static struct {
 	size_t said_length;
 	char missed[64];
 	bool copied;
+	int64_t copied_at;
 	int64_t thaw_at; /* -1: not frozen */
 	pid_t init;
 	int status;
@@ -79,6 +80,7 @@ static void relay_reply(const char *line)
 		return;
 	/* A copy is told who it is: the machine's part is done before the init hears of it, and so before any asker. */
 	if (strncmp(line, "ANSWER ", 7) == 0 && strstr(line, " result=restored") != NULL) {
+		machine.copied_at = clock_us();
 		machine_new_identity(line, machine.missed, sizeof machine.missed);
 		machine.copied = true;
 	}
@@ -87,16 +89,19 @@ static void relay_reply(const char *line)
 	machine.phase = RELAY_CLOSING;
 }
 
-/* READY says what could not be applied, of the init's part and of ours. */
+/* READY says what could not be applied, of the init's part and of ours, and who this has become. */
 static void relay_ask(char *line)
 {
-	char text[LINE_BYTES + 80];
-	if (machine.copied && strncmp(line, "READY ", 6) == 0 && machine.missed[0] != '\0') {
-		snprintf(text, sizeof text, "%s%s%s", line, strstr(line, " missed=") != NULL ? "+" : " missed=", machine.missed);
-		port_say(machine.ports.control, "L", text);
-	} else {
+	char who[320], text[LINE_BYTES + sizeof machine.missed + sizeof who + 48];
+	if (!machine.copied || strncmp(line, "READY ", 6) != 0) {
 		port_say(machine.ports.control, "L", line);
+		return;
 	}
+	const char *join = machine.missed[0] == '\0' ? "" : strstr(line, " missed=") != NULL ? "+" : " missed=";
+	machine_who(who, sizeof who);
+	snprintf(text, sizeof text, "%s%s%s %s is-took-us=%lld", line, join, machine.missed, who,
+		 (long long)(clock_us() - machine.copied_at));
+	port_say(machine.ports.control, "L", text);
 }
 
 static void relay_read(void)
@@ -153,8 +158,6 @@ static void order(const char *text)
 	} else if (strcmp(text, "THAW") == 0) {
 		thaw();
 		snprintf(answer, sizeof answer, "thawed");
-	} else if (strcmp(text, "WHO") == 0) {
-		machine_who(answer, sizeof answer);
 	} else {
 		snprintf(answer, sizeof answer, "unknown");
 	}

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "commands.h"
@@ -18,7 +19,7 @@
 #include "unix_socket.h"
 
 #define PAGE 4096
-#define IN_BYTES (1 << 20)
+#define IN_BYTES (1 << 21)
 #define RUN_PAGES 256
 #define ACCEPT_MS 30000
 enum { SECTION_START = 1, SECTION_PART, SECTION_END, SECTION_FULL, CONFIGURATION = 7, FOOTER = 0x7e };
@@ -28,10 +29,12 @@ static struct {
 	int in, ram, rest;
 	unsigned char *buffer;
 	size_t at, end;
-	/* Neighbouring pages are written at once. */
-	unsigned char *run;
+	/* Neighbouring pages are written at once, out of the buffer: copied once less than they would be into one of their own. */
+	struct iovec run[RUN_PAGES];
 	uint64_t run_offset;
 	size_t run_pages;
+	/* A bit for each page that was written: a machine that runs while it is read may send one again, as zeroes. */
+	unsigned char *written;
 	unsigned long long pages, zeroes, ram_bytes;
 	char current[256], named[256];
 	bool running;
@@ -43,9 +46,32 @@ static _Noreturn void fail(const char *what)
 	_exit(errno == ENOSPC || errno == EDQUOT ? 28 : 1);
 }
 
+static void flush_run(void)
+{
+	struct iovec *next = split.run;
+	for (size_t left = split.run_pages * PAGE; left > 0;) {
+		ssize_t sent = pwritev(split.ram, next, (int)(split.run + split.run_pages - next), (off_t)split.run_offset);
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent <= 0)
+			fail("cannot write the memory");
+		left -= (size_t)sent;
+		split.run_offset += (uint64_t)sent;
+		for (; sent > 0 && (size_t)sent >= next->iov_len; next++)
+			sent -= (ssize_t)next->iov_len;
+		if (sent > 0) {
+			next->iov_base = (char *)next->iov_base + sent;
+			next->iov_len -= (size_t)sent;
+		}
+	}
+	split.run_pages = 0;
+}
+
 /* More bytes; false at the end of the stream. */
 static bool fill(void)
 {
+	/* What is to be written lies in the buffer. */
+	flush_run();
 	if (split.at > 0) {
 		memmove(split.buffer, split.buffer + split.at, split.end - split.at);
 		split.end -= split.at;
@@ -107,29 +133,37 @@ static void keep64(uint64_t value)
 	keep(bytes, 8);
 }
 
-static void flush_run(void)
+static void require_inside(uint64_t offset)
 {
-	for (size_t at = 0, length = split.run_pages * PAGE; at < length;) {
-		ssize_t sent = pwrite(split.ram, split.run + at, length - at, (off_t)(split.run_offset + at));
-		if (sent < 0 && errno == EINTR)
-			continue;
-		if (sent <= 0)
-			fail("cannot write the memory");
-		at += (size_t)sent;
-	}
-	split.run_pages = 0;
+	errno = 0;
+	if (split.ram_bytes < PAGE || offset > split.ram_bytes - PAGE)
+		fail("a page lies outside the memory");
 }
 
 static void ram_page(uint64_t offset, const unsigned char *page)
 {
-	if (offset + PAGE > split.ram_bytes)
-		fail("a page lies outside the memory");
+	require_inside(offset);
 	if (split.run_pages == RUN_PAGES || (split.run_pages > 0 && offset != split.run_offset + split.run_pages * PAGE))
 		flush_run();
 	if (split.run_pages == 0)
 		split.run_offset = offset;
-	memcpy(split.run + split.run_pages++ * PAGE, page, PAGE);
+	split.run[split.run_pages++] = (struct iovec){(void *)page, PAGE};
+	split.written[offset / PAGE / 8] |= (unsigned char)(1U << offset / PAGE % 8);
 	split.pages++;
+}
+
+static void zero_page(uint64_t offset)
+{
+	split.zeroes++;
+	require_inside(offset);
+	if ((split.written[offset / PAGE / 8] & 1U << offset / PAGE % 8) == 0)
+		return;
+	flush_run();
+	if (fallocate(split.ram, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, PAGE) == 0)
+		return;
+	static const char zeroes[PAGE];
+	if (pwrite(split.ram, zeroes, PAGE, (off_t)offset) != PAGE)
+		fail("cannot write the memory");
 }
 
 static bool is_ram(const char *block)
@@ -153,7 +187,7 @@ static void blocks(uint64_t header, uint64_t total)
 		name[length] = '\0';
 		if (is_ram(name)) {
 			split.ram_bytes = bytes;
-			if (ftruncate(split.ram, (off_t)bytes) != 0)
+			if (ftruncate(split.ram, (off_t)bytes) != 0 || (split.written = calloc(bytes / PAGE / 8 + 1, 1)) == NULL)
 				fail("cannot make the memory file");
 		}
 		if (bytes > total)
@@ -208,7 +242,9 @@ static void ram_section(void)
 			keep_page(offset, flags, body, length);
 		else if (flags & DATA)
 			ram_page(offset, body);
-		else if (split.zeroes++, *body != 0)
+		else if (*body == 0)
+			zero_page(offset);
+		else
 			fail("a page filled with something else than zeroes");
 	}
 }
@@ -300,11 +336,10 @@ int split_command(int argc, char **argv)
 	}
 	split.running = argc > 4 && strcmp(argv[4], "running") == 0;
 	split.buffer = malloc(IN_BYTES);
-	split.run = malloc((size_t)RUN_PAGES * PAGE);
 	split.ram = open(argv[2], O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	split.rest = open(argv[3], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	int listener = unix_listen(argv[1], 0666, 1);
-	if (split.buffer == NULL || split.run == NULL || split.ram < 0 || split.rest < 0 || listener < 0)
+	if (split.buffer == NULL || split.ram < 0 || split.rest < 0 || listener < 0)
 		fail("cannot make the socket or the files");
 	/* The reader of this line may now tell QEMU where to send. */
 	puts("listening");

@@ -46,6 +46,10 @@ const char *machine_options_parse(int argc, char **argv, struct machine_options 
 			options->hide = value;
 		else if (strcmp(name, "--show") == 0 && options->shown < SHOWN_MAX)
 			options->show[options->shown++] = value;
+		else if (strcmp(name, "--memory") == 0)
+			options->memory = value;
+		else if (strcmp(name, "--memory-at") == 0)
+			options->memory_at = value;
 		else if (strcmp(name, "--snapshots") == 0)
 			options->snapshots = strcmp(value, "capability") == 0;
 		else

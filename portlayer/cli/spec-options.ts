@@ -6,6 +6,7 @@ import {
   collectEnv,
   collectEnvFile,
   collectLabel,
+  collectOption,
   parseCount,
   parseCpus,
   parseDuration,
@@ -29,6 +30,7 @@ export interface SpecOptions {
   readonly rootfs?: string;
   readonly hostname?: string;
   readonly executor?: string;
+  readonly executorOption?: Record<string, unknown>;
   readonly loader?: string;
   readonly environment?: string;
   readonly checkpointExit?: number;
@@ -69,6 +71,11 @@ export function addSpecOptions(command: Command): Command {
     .option('--rootfs <directory>', "default: the host's own root, read-only, with a state directory")
     .option('--hostname <name>')
     .option('--executor <name>', 'default: process')
+    .option(
+      '--executor-option <key=value>',
+      'of that executor, for example standby=2; JSON where it is more than a word; can be repeated',
+      collectOption,
+    )
     .option('--loader <name>', 'default: init')
     .option('--environment <name>', 'default: local')
     .option(
@@ -111,6 +118,7 @@ export function specOf(options: SpecOptions, argv: readonly string[], cwd: strin
       network: options.network,
       hostname: options.hostname,
       executor: options.executor,
+      executorOptions: options.executorOption,
       loader: options.loader,
       environment: options.environment,
     }),

@@ -61,6 +61,18 @@ export function collectLabel(text: string, before: Record<string, string> = {}):
   return { ...before, [key]: at < 0 ? '' : text.slice(at + 1) };
 }
 
+/** Collects `KEY=VALUE` with values of any form: numbers, `true`, lists and objects as JSON has them; all else is text. */
+export function collectOption(text: string, before: Record<string, unknown> = {}): Record<string, unknown> {
+  const at = text.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('Write KEY=VALUE.');
+  const value = text.slice(at + 1);
+  try {
+    return { ...before, [text.slice(0, at)]: JSON.parse(value) };
+  } catch {
+    return { ...before, [text.slice(0, at)]: value };
+  }
+}
+
 /** Collects `KEY=VALUE`; a bare KEY takes its value from this process, as docker's. */
 export function collectEnv(text: string, before: Record<string, string> = {}): Record<string, string> {
   if (text.includes('=')) return collectLabel(text, before);

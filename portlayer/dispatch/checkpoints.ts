@@ -13,6 +13,7 @@ import { findCheckpoint } from './find.js';
 import { lineage } from './lineage.js';
 import { pageOf, readToken } from './paging.js';
 import type { Runs } from './runs.js';
+import { fillStandbys, forgetStandbys } from './standbys.js';
 
 type CheckpointCalls =
   | 'createCheckpoint'
@@ -130,6 +131,7 @@ async function setPublished(
   // The manifest first: a catalog that is rebuilt from it must not forget a name that was answered for.
   if (record.state === 'committed') await core.store.rewrite(record);
   core.ledger.write({ checkpoint: record, type, facts: { reference } });
+  if (record.published !== undefined) fillStandbys(core, record.crid);
   return record;
 }
 
@@ -158,6 +160,7 @@ export async function remove(core: Core, crid: string, force: boolean): Promise<
     // The lineage closes over the gap.
     ...children.map(child => ({ checkpoint: reparented(child, record.parent), type: 'reparented' })),
   );
+  await forgetStandbys(core, record);
   await core.store.remove(crid);
   await core.locks.run(
     layersOf(crid),

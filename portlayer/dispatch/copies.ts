@@ -13,10 +13,11 @@ import type { Dispatch, ForkOutcome, ForkRequest, RestoreRequest } from './dispa
 import { dropUnusedLayers } from './drop-layers.js';
 import { findCheckpoint, findContainer } from './find.js';
 import type { Runs } from './runs.js';
+import { fillStandbys } from './standbys.js';
 import { targetFacts } from './target-facts.js';
 
 /** So many copies of one fork are started at a time. */
-const AT_ONCE = 4;
+const AT_ONCE = Number(process.env.AT_ONCE ?? 4);
 
 /** The calls that make containers from checkpoints. `checkpoints` is used to fork a container. */
 export function copyCalls(
@@ -32,7 +33,9 @@ export function copyCalls(
         signal.throwIfAborted();
         if (request.inPlace) return restoreInPlace(core, runs, record, request);
         const name = request.name ?? freeName(core, `${record.container}-r`);
-        return copy(core, runs, record, name, request.labels);
+        const copied = await copy(core, runs, record, name, request.labels);
+        fillStandbys(core, record.crid);
+        return copied;
       }),
 
     async *fork(requestId, request, signal) {
@@ -45,6 +48,7 @@ export function copyCalls(
         async () => forkNames(core, record, request),
       );
       yield* inParallel(names, signal, name => copy(core, runs, record, name, request.labels));
+      fillStandbys(core, record.crid);
       core.audit.record({
         who: 'api',
         what: 'Fork',

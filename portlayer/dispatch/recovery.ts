@@ -7,6 +7,7 @@ import type { Committer } from './committer.js';
 import { removeContainer } from './containers.js';
 import { type Core, executorOf, recordOf } from './core.js';
 import { brought, type Runs } from './runs.js';
+import { fillStandbys } from './standbys.js';
 
 /** What a start found and did, for the log and for `doctor`. */
 export interface Recovered {
@@ -44,6 +45,12 @@ export async function recover(core: Core, runs: Runs, committer: Committer): Pro
   });
   for (const crid of core.catalog.crids(['removed'])) await remove(core, crid, true);
   for (const crid of uncommitted) committer.schedule(crid);
+  for (const { crid } of core.catalog.checkpoints({
+    states: ['captured', 'committed'],
+    published: true,
+    limit: ALL,
+  }).items)
+    fillStandbys(core, crid);
   return {
     ...counts,
     commitsResumed: uncommitted.length,

@@ -2,13 +2,14 @@ import { PortLayerError } from '../errors/port-layer-error.js';
 import { checkpointTransitions } from '../lifecycle/checkpoint-states.js';
 import { advance } from '../lifecycle/lifecycle.js';
 import type { CheckpointRecord, PhaseTimes, TriggerSource } from '../model/checkpoint-record.js';
-import type { Mechanism, Phase, Running } from '../plugin/mechanism.js';
+import type { DumpFacts, Mechanism, Phase, Running } from '../plugin/mechanism.js';
 import type { Chosen } from './choose-mechanism.js';
 import type { Committer } from './committer.js';
 import { type Core, executorOf, recordOf } from './core.js';
 import { limitPause } from './limit-pause.js';
 import { newCheckpoint } from './new-checkpoint.js';
 import type { Runs } from './runs.js';
+import { fillStandbys } from './standbys.js';
 
 /** What a plugin's mechanism is asked for. */
 export interface Taking {
@@ -90,16 +91,7 @@ export async function takeCheckpoint(
     );
     phases.end();
     if (core.catalog.checkpoint(requested.crid)?.state !== 'dumping') step(core, requested.crid, 'dump');
-    return await writeCaptured(
-      core,
-      committer,
-      runs,
-      uid,
-      requested.crid,
-      facts.layers,
-      facts.running,
-      phases.times(),
-    );
+    return await writeCaptured(core, committer, runs, uid, requested.crid, facts, phases.times());
   } catch (caught) {
     const cause: unknown = pause?.signal.aborted ? pause.signal.reason : caught;
     await undo(core, requested.crid, PortLayerError.from(cause));
@@ -115,8 +107,7 @@ async function writeCaptured(
   runs: Runs,
   uid: string,
   crid: string,
-  layers: readonly string[],
-  running: boolean,
+  { layers, running, constraints = [] }: DumpFacts,
   phases: PhaseTimes,
 ): Promise<CheckpointRecord> {
   const container = recordOf(core, uid);
@@ -131,6 +122,7 @@ async function writeCaptured(
   const captured: CheckpointRecord = {
     ...checkpoint,
     state: advance(checkpointTransitions, `checkpoint ${crid}`, checkpoint.state, 'capture'),
+    constraints: [...checkpoint.constraints, ...constraints],
     image: { bytes, entries: frozen.entries, digest: frozen.digest, layers, files: {} },
     phases,
   };
@@ -143,6 +135,7 @@ async function writeCaptured(
     },
   );
   committer.schedule(crid);
+  fillStandbys(core, crid);
   if (!running) {
     const exit = { code: 0, signal: 0, oomKilled: false, atMs: Date.now() };
     await runs.end(uid, exit);

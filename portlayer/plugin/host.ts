@@ -45,8 +45,16 @@ export interface Files {
   read(path: string, signal?: AbortSignal): Promise<Buffer>;
   /** Bytes from `offset`, as far as the file goes now. */
   readFrom(path: string, offset: number, maxBytes: number): Promise<Buffer>;
-  /** Writes a temporary neighbour, syncs it, renames it over `path`, syncs the directory. */
-  writeAtomic(path: string, data: string | Uint8Array, mode: number): Promise<void>;
+  /**
+   * Writes a temporary neighbour, syncs it, renames it over `path`, syncs the directory. `durable: false` leaves the
+   * syncs out, for what is of no use once the host has stopped: a sync waits for all that is being written beside it.
+   */
+  writeAtomic(
+    path: string,
+    data: string | Uint8Array,
+    mode: number,
+    options?: { readonly durable?: boolean },
+  ): Promise<void>;
   /** Writes into an existing file as it is (a cgroup's knob, a proc file): no create, no truncate. */
   writeInPlace(path: string, data: string): Promise<void>;
   /** With parents; no error where it is there already. */

@@ -59,6 +59,25 @@ export interface DumpFacts {
   readonly layers: readonly string[];
   /** False where the task has ended with the checkpoint (exit-code, stop after) and the core must start it again. */
   readonly running: boolean;
+  /** What only the dump could tell that a restore needs; recorded beside those of {@link Mechanism.constraints}. */
+  readonly constraints?: readonly Constraint[];
+}
+
+/**
+ * Facet: copies of an image that are made ready before anybody asks for them, and that `restore` then uses. Nobody owns
+ * one until it is used; what is not used ends with the executor, and is swept at its next start.
+ */
+export interface Standby {
+  /** How many copies of an image of such a container are to be kept ready. Pure. */
+  wanted(spec: ContainerSpec): number;
+  /** Makes ready what is missing. Resolves when it is, or could not be, which is no error. Nothing else waits for it. */
+  fill(
+    from: CheckpointReader,
+    request: Pick<StartRequest, 'spec' | 'layers'>,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** The image goes: ends what was made ready of it, and makes no more. */
+  forget(crid: string): Promise<void>;
 }
 
 /** A way to checkpoint and restore, at one level. A facet: a level's plugin has one or it does not. */
@@ -78,4 +97,5 @@ export interface Mechanism {
   ): Promise<DumpFacts>;
   /** Starts one container from the image. n clones are n calls on one image. */
   restore(from: CheckpointReader, as: StartRequest, executor: Executor, signal: AbortSignal): Promise<Handle>;
+  readonly standby?: Standby;
 }

@@ -26,9 +26,9 @@ export function createDiskLayers(place: Place, containers: Containers): DiskLaye
 
   /** The layers under the disks of all machines. */
   async function held(): Promise<ReadonlySet<string>> {
-    const machines = await files.list(layout.containers);
+    const machines = await containers.list();
     const disks = await Promise.all(
-      machines.map(({ name }) => readDisk(place, layout.container(name)).catch(() => undefined)),
+      machines.map(uid => readDisk(place, layout.container(uid)).catch(() => undefined)),
     );
     return new Set(disks.flatMap(disk => disk?.layers ?? []));
   }

@@ -1,13 +1,14 @@
 import { missingLayer } from '../../../portlayer/environments/layers/layer-places.js';
 import { busyboxRoot } from '../../../portlayer/environments/machine/busybox-root.js';
 import { buildDiskImage } from '../../../portlayer/environments/machine/disk-image.js';
+import { PortLayerError } from '../../../portlayer/errors/port-layer-error.js';
 import type { StartRequest } from '../../../portlayer/plugin/executor.js';
 import { LAYER_DISK, type MachinePaths } from '../layout.js';
 import { optionsOf } from '../options.js';
 import type { Place } from '../place.js';
-import { giveToQemu } from './give-to-qemu.js';
-import { makeOverlay, qemuImg } from './qemu-img.js';
-import { writeUnsynced } from './unsynced.js';
+import { type Below, emptyOverlay, overlayBytes } from './empty-overlay.js';
+import { takeFromQemu } from './give-to-qemu.js';
+import { qemuImg } from './qemu-img.js';
 
 /** A machine's disk: one overlay that is written to, on frozen layers, on the file system made of its rootfs. */
 export interface MachineDisk {
@@ -39,15 +40,14 @@ export async function readDisk(place: Place, paths: MachinePaths): Promise<Machi
 
 /** Notes the disk that is written to from now on. */
 export async function writeDisk(place: Place, paths: MachinePaths, disk: MachineDisk): Promise<void> {
-  await writeUnsynced(place.host, { [paths.disk]: JSON.stringify(disk) });
+  await place.host.files.writeAtomic(paths.disk, JSON.stringify(disk), 0o600, { durable: false });
 }
 
 /** The file `from` becomes the frozen layer, in one step. */
 export async function adoptLayer(place: Place, from: string, layer: string): Promise<void> {
   const { files } = place.host;
   const partial = `${place.layout.layers}/.partial-${layer}`;
-  await files.makeDirectory(partial, 0o755);
-  await giveToQemu(place, partial);
+  await Promise.all([files.makeDirectory(partial, 0o755), takeFromQemu(place, from)]);
   await files.rename(from, `${partial}/${LAYER_DISK}`);
   await files.rename(partial, place.layout.layer(layer));
 }
@@ -56,7 +56,7 @@ export async function adoptLayer(place: Place, from: string, layer: string): Pro
 export async function prepareDisk(
   place: Place,
   paths: MachinePaths,
-  request: StartRequest,
+  request: Pick<StartRequest, 'spec' | 'layers'>,
   signal: AbortSignal,
 ): Promise<MachineDisk> {
   const { files } = place.host;
@@ -67,22 +67,40 @@ export async function prepareDisk(
   }
   const below = await lowerOf(place, request, signal);
   const disk = { number: (known?.number ?? 0) + 1, layers: request.layers };
-  await files.remove(diskFile(paths, disk.number));
-  await Promise.all([makeOverlay(place, diskFile(paths, disk.number), below), writeDisk(place, paths, disk)]);
+  await makeOverlay(place, diskFile(paths, disk.number), below);
+  await writeDisk(place, paths, disk);
   return disk;
+}
+
+/** Makes a new, empty overlay at `path`, of the size of what it stands on or of `bytes`. */
+export async function makeOverlay(place: Place, path: string, below: Below, bytes?: number): Promise<void> {
+  const size = bytes ?? (await bytesOf(place, below));
+  await place.host.files.writeAtomic(path, emptyOverlay(below, size), 0o644, { durable: false });
+}
+
+async function bytesOf(place: Place, { path, format }: Below): Promise<number> {
+  const { files } = place.host;
+  if (format === 'raw') return files.size(path);
+  const bytes = overlayBytes(await files.readFrom(path, 0, 32));
+  if (bytes !== undefined) return bytes;
+  throw new PortLayerError('CHECKPOINT_CORRUPT', 'A disk that others stand on is not as it was frozen.', {
+    required: `a qcow2 file at ${path}`,
+    found: 'another form',
+    remedy: 'Restore another checkpoint, or take a new one.',
+  });
 }
 
 async function lowerOf(
   place: Place,
-  request: StartRequest,
+  request: Pick<StartRequest, 'spec' | 'layers'>,
   signal: AbortSignal,
-): Promise<{ path: string; format: 'raw' | 'qcow2' }> {
-  const top = request.layers.at(-1);
-  if (top !== undefined) {
-    const path = `${place.layout.layer(top)}/${LAYER_DISK}`;
-    if (!(await place.host.files.exists(path))) throw missingLayer(top);
-    return { path, format: 'qcow2' };
-  }
+): Promise<Below> {
+  const files = request.layers.map(layer => `${place.layout.layer(layer)}/${LAYER_DISK}`);
+  const there = await Promise.all(files.map(path => place.host.files.exists(path)));
+  const missing = request.layers[there.indexOf(false)];
+  if (missing !== undefined) throw missingLayer(missing);
+  const path = files.at(-1);
+  if (path !== undefined) return { path, format: 'qcow2' };
   const rootfs = request.spec.rootfs ?? (await busyboxRoot(place.host, place.layout.busybox));
   const { diskBytes } = optionsOf(request.spec);
   return {

@@ -16,12 +16,3 @@ export async function qemuImg(place: Place, args: readonly string[], signal?: Ab
     },
   );
 }
-
-/** Makes a new, empty overlay at `path` on `below`. */
-export async function makeOverlay(
-  place: Place,
-  path: string,
-  below: { path: string; format: 'raw' | 'qcow2' },
-): Promise<void> {
-  await qemuImg(place, ['create', '-q', '-f', 'qcow2', '-F', below.format, '-b', below.path, path]);
-}

@@ -2,8 +2,7 @@ import { LAYER_DISK, type MachinePaths } from '../layout.js';
 import type { Place } from '../place.js';
 import type { Qmp } from '../qmp/qmp-client.js';
 import { giveToQemu } from './give-to-qemu.js';
-import { adoptLayer, diskFile, diskNode, type MachineDisk, writeDisk } from './machine-disk.js';
-import { qemuImg } from './qemu-img.js';
+import { adoptLayer, diskFile, diskNode, type MachineDisk, makeOverlay, writeDisk } from './machine-disk.js';
 
 /** A disk about to be frozen under a running QEMU: all that takes time is done before the one instant. */
 export interface DiskSplit {
@@ -27,10 +26,9 @@ export async function prepareSplit(
   const [from, to] = [diskNode(disk.number), diskNode(disk.number + 1)];
   const file = diskFile(paths, disk.number + 1);
   const below = `${place.layout.layer(layer)}/${LAYER_DISK}`;
-  const size = String(Math.ceil(bytes / 1024) * 1024);
-  await place.host.files.remove(file);
-  await qemuImg(place, ['create', '-q', '-u', '-f', 'qcow2', '-F', 'qcow2', '-b', below, file, size]);
-  await giveToQemu(place, file);
+  const size = Math.ceil(bytes / 1024) * 1024;
+  await makeOverlay(place, file, { path: below, format: 'qcow2' }, size);
+  await giveToQemu(place, paths, file);
   await qmp.execute('blockdev-add', {
     driver: 'qcow2',
     'node-name': to,

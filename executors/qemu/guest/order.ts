@@ -1,8 +1,8 @@
 import { PortLayerError } from '../../../portlayer/errors/port-layer-error.js';
 import type { Host } from '../../../portlayer/plugin/host.js';
 
-/** What a guest's PID 1 is asked for: to freeze or thaw its root file system, or who it is. */
-export type Order = 'FREEZE' | 'THAW' | 'WHO';
+/** What a guest's PID 1 is asked for: to freeze or thaw its root file system. */
+export type Order = 'FREEZE' | 'THAW';
 
 const MAX_BYTES = 4096;
 

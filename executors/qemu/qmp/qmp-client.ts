@@ -157,8 +157,15 @@ function refused(why: string): PortLayerError {
   });
 }
 
+const SILENCE = 'QEMU does not answer.';
+
+/** Whether this is what a conversation with a QEMU that does not answer ends with. */
+export function isSilence(error: unknown): boolean {
+  return error instanceof PortLayerError && error.message === SILENCE;
+}
+
 function unavailable(why: string, cause?: unknown): PortLayerError {
-  return new PortLayerError('EXECUTOR_UNAVAILABLE', 'QEMU does not answer.', {
+  return new PortLayerError('EXECUTOR_UNAVAILABLE', SILENCE, {
     required: 'a QEMU that answers on its monitor socket',
     found: why,
     remedy: 'See whether the container still runs (portlayer ps); stop and start it if this goes on.',

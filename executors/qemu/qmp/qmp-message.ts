@@ -16,10 +16,25 @@ export interface QmpCommands {
     { readonly capabilities: readonly { readonly capability: string; readonly state: boolean }[] },
     object
   >;
-  'migrate-set-parameters': Command<{ readonly 'max-bandwidth': number }, object>;
+  'migrate-set-parameters': Command<
+    { readonly 'max-bandwidth': number; readonly 'downtime-limit': number },
+    object
+  >;
   migrate: Command<{ readonly uri: string }, object>;
   migrate_cancel: Command<undefined, object>;
-  'query-migrate': Command<undefined, { readonly status?: string; readonly 'error-desc'?: string }>;
+  'migrate-continue': Command<{ readonly state: 'pre-switchover' }, object>;
+  'query-migrate': Command<
+    undefined,
+    {
+      readonly status?: string;
+      readonly 'error-desc'?: string;
+      readonly ram?: { readonly 'dirty-sync-count': number };
+    }
+  >;
+  'query-cpu-model-expansion': Command<
+    { readonly type: 'full'; readonly model: { readonly name: string } },
+    { readonly model: { readonly props: Readonly<Record<string, unknown>> } }
+  >;
 }
 
 interface Command<A, R> {

@@ -1,15 +1,29 @@
 import { PortLayerError } from '../../../portlayer/errors/port-layer-error.js';
 import type { CheckpointWriter, DumpFacts, PhaseGate, Running } from '../../../portlayer/plugin/mechanism.js';
 import type { Containers } from '../containers.js';
-import { giveToQemu } from '../disk/give-to-qemu.js';
 import { type MachineDisk, readDisk } from '../disk/machine-disk.js';
 import { type DiskSplit, prepareSplit } from '../disk/split-disk.js';
 import { killContainer } from '../ending.js';
 import { giveOrder } from '../guest/order.js';
+import type { MachinePaths } from '../layout.js';
 import { memoryMiB, optionsOf } from '../options.js';
 import type { Place } from '../place.js';
 import { type Qmp, withQmp } from '../qmp/qmp-client.js';
-import { beginDump, canDumpLive, dumped, pauseOfLive } from './dump.js';
+import { askMachine } from '../silence.js';
+import type { StandbyPool } from '../standby/pool.js';
+import { featureConstraint } from './constraints.js';
+import {
+  beginDump,
+  dumped,
+  endPasses,
+  lastPass,
+  pauseOf,
+  readyForPasses,
+  readyRunning,
+  readyStopped,
+  resumedOfLive,
+  type Way,
+} from './dump.js';
 import { shapeOf, writeImageFacts } from './image.js';
 import { type Splitter, startSplitter } from './splitter.js';
 
@@ -17,15 +31,18 @@ import { type Splitter, startSplitter } from './splitter.js';
 export interface VmforkParts {
   readonly place: Place;
   readonly containers: Containers;
+  readonly standbys: StandbyPool;
   readonly log: (message: string) => void;
 }
 
 /** One checkpoint under way. */
 interface Attempt {
   readonly parts: VmforkParts;
-  readonly container: Running;
+  readonly paths: MachinePaths;
   readonly gate: PhaseGate;
   readonly qmp: Qmp;
+  /** Whether the machine is to run when it is over. */
+  readonly resume: boolean;
   readonly splitter: Splitter;
   readonly split: DiskSplit;
 }
@@ -38,9 +55,9 @@ interface Begun {
 }
 
 /**
- * Dumps a machine while it runs on: its memory is write-protected at one instant and written in the background, its
- * disk is split at the same instant, since no write is under way between the freezing of the guest's file system and
- * its thawing. A machine that is paused, is to end with the checkpoint, or cannot be dumped so, is stopped for the dump.
+ * Dumps a machine while it runs on; see {@link Way}. Its disk is split at the same instant: no write is under way
+ * between the freezing of the guest's file system and its thawing, or while the machine stands still. All that takes
+ * time is done beside the one or the other: the guest's freezing, the new overlay, the splitter.
  */
 export async function takeDump(
   parts: VmforkParts,
@@ -54,78 +71,110 @@ export async function takeDump(
   const { uid, spec } = container;
   const paths = containers.paths(uid);
   const client = await containers.known(uid);
-  const incarnation = await client.incarnation(signal);
-  const disk = await needDisk(place, uid, paths);
-  await requireRoom(place, into.directory, memoryMiB(spec) * 2 ** 20);
+  const [incarnation, disk] = await Promise.all([
+    client.incarnation(signal),
+    needDisk(place, uid, paths),
+    requireRoom(place, into.directory, memoryMiB(spec) * 2 ** 20),
+  ]);
   await gate('quiescing');
   const socket = `${paths.vm}/split`;
-  const splitter = await startSplitter(place.host, into.directory, socket, signal);
+  const starting = startSplitter(place.host, into.directory, socket, signal);
+  starting.catch(() => {});
   let begun: Begun | undefined;
   const work = async (qmp: Qmp): Promise<DumpFacts> => {
     const { running } = await qmp.execute('query-status');
-    const split = await prepareSplit(place, paths, disk, into.layer, optionsOf(spec).diskBytes, qmp);
-    begun = { split, running };
-    const attempt: Attempt = { parts, container, gate, qmp, splitter, split };
-    const live = running && !options.stopAfter && (await canDumpLive(qmp));
-    const pauseMs = live
-      ? await dumpLive(attempt)
-      : await dumpStopped(attempt, running && !options.stopAfter);
-    await splitter.done;
-    const facts = { incarnation, shape: shapeOf(spec), pauseMs, how: live ? 'live' : 'stopped' } as const;
-    await writeImageFacts(place.host, into.directory, facts);
-    await giveToQemu(place, into.directory);
-    return { layers: await split.finish(), running: !options.stopAfter };
+    const resume = running && !options.stopAfter;
+    const possible = resume ? await readyRunning(qmp) : await readyStopped(qmp);
+    const { cpu, diskBytes } = optionsOf(spec);
+    const preparing = Promise.all([
+      prepareSplit(place, paths, disk, into.layer, diskBytes, qmp),
+      featureConstraint(qmp, cpu),
+    ]);
+    preparing.catch(() => {});
+    try {
+      const frozen =
+        possible === 'live'
+          ? await giveOrder(place.host, paths.orders, 'FREEZE', place.config.quiesceMs)
+          : '';
+      const [split, features] = await preparing;
+      begun = { split, running };
+      const attempt: Attempt = { parts, paths, gate, qmp, resume, splitter: await starting, split };
+      // Where the guest cannot freeze its file system, the disk can only be split while the machine stands still.
+      const how = possible === 'live' && frozen !== 'frozen' ? await readyForPasses(qmp) : possible;
+      const pauseMs = await dumpBy(how, attempt);
+      await attempt.splitter.done;
+      const facts = { incarnation, shape: shapeOf(spec), pauseMs, how } as const;
+      const [layers] = await Promise.all([
+        split.finish(),
+        writeImageFacts(place.host, into.directory, facts),
+      ]);
+      return { layers, running: !options.stopAfter, constraints: [features] };
+    } catch (caught) {
+      const [split] = await preparing.catch(() => []);
+      if (split) begun = { split, running };
+      if (possible === 'live') await thaw(parts, paths);
+      throw caught;
+    }
   };
   try {
-    const facts = await withQmp(place.host, paths.qmp, work, { signal, ms: place.config.dumpMs });
+    const facts = await askMachine(place, containers, uid, work, { signal, ms: place.config.dumpMs });
     if (options.stopAfter) await killContainer(place, containers, uid);
     return facts;
   } catch (caught) {
-    splitter.end();
+    (await starting.catch(() => undefined))?.end();
     if (begun) await undo(parts, uid, begun);
     throw caught;
   } finally {
-    splitter.end();
+    (await starting.catch(() => undefined))?.end();
     await place.host.files.remove(socket);
   }
 }
 
-/** The guest stands still for milliseconds only. How long, in milliseconds. */
-async function dumpLive(attempt: Attempt): Promise<number> {
-  const { parts, container, gate, qmp, splitter, split } = attempt;
-  const { orders } = parts.containers.paths(container.uid);
-  const { host, config } = parts.place;
-  const answer = await giveOrder(host, orders, 'FREEZE', config.quiesceMs);
-  let pauseMs: number;
-  try {
-    // A guest that cannot freeze its file system is stopped for the disk's moment, and so for the dump's beginning.
-    if (answer !== 'frozen') await qmp.execute('stop');
-    await split.now();
-    await gate('dumping');
-    await beginDump(qmp, splitter.socket, true);
-    pauseMs = await pauseOfLive(qmp);
-    await gate('thawed');
-  } finally {
-    await giveOrder(host, orders, 'THAW', config.quiesceMs).catch(caught =>
-      parts.log(`thaw of ${container.uid}: ${String(caught)}`),
-    );
-  }
-  await dumped(qmp);
-  return pauseMs;
+/** How long the machine stood still, in milliseconds. */
+function dumpBy(way: Way, attempt: Attempt): Promise<number> {
+  if (way === 'live') return dumpLive(attempt);
+  return way === 'passes' ? dumpByPasses(attempt) : dumpStopped(attempt);
 }
 
-/** The machine stands still for the whole dump. `resume`: it ran before. */
-async function dumpStopped(attempt: Attempt, resume: boolean): Promise<number> {
-  const { gate, qmp, splitter, split } = attempt;
+async function dumpLive({ parts, paths, gate, qmp, splitter, split }: Attempt): Promise<number> {
+  await split.now();
+  await gate('dumping');
+  await beginDump(qmp, splitter.socket);
+  await resumedOfLive(qmp);
+  await gate('thawed');
+  await thaw(parts, paths);
+  await dumped(qmp);
+  return pauseOf(qmp);
+}
+
+async function dumpByPasses({ gate, qmp, splitter, split }: Attempt): Promise<number> {
+  await beginDump(qmp, splitter.socket);
+  await lastPass(qmp);
+  await gate('dumping');
+  await split.now();
+  await endPasses(qmp);
+  await dumped(qmp);
+  await qmp.execute('cont');
+  await gate('thawed');
+  return pauseOf(qmp);
+}
+
+async function dumpStopped({ gate, qmp, resume, splitter, split }: Attempt): Promise<number> {
   await gate('dumping');
   const began = performance.now();
   await qmp.execute('stop');
   await split.now();
-  await beginDump(qmp, splitter.socket, false);
+  await beginDump(qmp, splitter.socket);
   await dumped(qmp);
   if (resume) await qmp.execute('cont');
   await gate('thawed');
   return performance.now() - began;
+}
+
+async function thaw({ place, log }: VmforkParts, paths: MachinePaths): Promise<void> {
+  await giveOrder(place.host, paths.orders, 'THAW', place.config.quiesceMs).catch(caught =>
+    log(`thaw of ${paths.directory}: ${String(caught)}`),
+  );
 }
 
 /**
@@ -146,11 +195,7 @@ async function undo(parts: VmforkParts, uid: string, begun: Begun): Promise<void
   }
 }
 
-async function needDisk(
-  place: Place,
-  uid: string,
-  paths: ReturnType<Containers['paths']>,
-): Promise<MachineDisk> {
+async function needDisk(place: Place, uid: string, paths: MachinePaths): Promise<MachineDisk> {
   const disk = await readDisk(place, paths);
   if (disk) return disk;
   throw new PortLayerError('WRONG_STATE', `The machine ${uid} has no disk of its own.`, {

@@ -1,8 +1,8 @@
 import { isErrno, PortLayerError } from '../../../portlayer/errors/port-layer-error.js';
 import type { ContainerSpec } from '../../../portlayer/model/container-spec.js';
 import type { Host } from '../../../portlayer/plugin/host.js';
-import { writeUnsynced } from '../disk/unsynced.js';
-import { cpuCount, memoryMiB, optionsOf } from '../options.js';
+import { cpuCount, devicesOf, memoryMiB, optionsOf } from '../options.js';
+import type { Way } from './dump.js';
 
 /** What a machine looks like to its guest: a copy must look the same. */
 export interface MachineShape {
@@ -11,6 +11,9 @@ export interface MachineShape {
   readonly cpus: number;
   readonly memoryMiB: number;
   readonly network: string;
+  /** QEMU's names of its devices, in the order of its command line. */
+  readonly devices: string;
+  readonly diskBytes: number;
 }
 
 /** What an image's directory says of itself, in `portlayer.json`. */
@@ -21,8 +24,7 @@ export interface ImageFacts {
   readonly shape: MachineShape;
   /** How long the machine stood still, in milliseconds, as QEMU told it. */
   readonly pauseMs: number;
-  /** `live`: by background-snapshot; `stopped`: it stood still for the whole dump. */
-  readonly how: 'live' | 'stopped';
+  readonly how: Way;
   /** Sizes in bytes of the memory file and of the device state. */
   readonly ramBytes: number;
   readonly stateBytes: number;
@@ -36,8 +38,10 @@ const factsOf = (directory: string): string => `${directory}/portlayer.json`;
 
 /** The shape of a machine of this spec. Pure. */
 export function shapeOf(spec: ContainerSpec): MachineShape {
-  const { machine, cpu } = optionsOf(spec);
-  return { machine, cpu, cpus: cpuCount(spec), memoryMiB: memoryMiB(spec), network: spec.network };
+  const { machine, cpu, diskBytes } = optionsOf(spec);
+  const devices = devicesOf(spec).join(',');
+  const [cpus, memory] = [cpuCount(spec), memoryMiB(spec)];
+  return { machine, cpu, cpus, memoryMiB: memory, network: spec.network, devices, diskBytes };
 }
 
 /** Notes what the image is. Written last: an image without it is none. */
@@ -49,9 +53,9 @@ export async function writeImageFacts(
   const [ramBytes, stateBytes] = await Promise.all(
     [ramOf(directory), stateOf(directory)].map(path => host.files.size(path)),
   );
-  await writeUnsynced(host, {
-    [factsOf(directory)]: JSON.stringify({ version: 1, ...facts, ramBytes, stateBytes }),
-  });
+  const text = JSON.stringify({ version: 1, ...facts, ramBytes, stateBytes });
+  // What is committed is synced with all else: a sync here would wait for the memory beside it, 200 ms for a gigabyte.
+  await host.files.writeAtomic(factsOf(directory), text, 0o600, { durable: false });
 }
 
 /** Reads an image's facts and compares the files' sizes with them. Throws CHECKPOINT_CORRUPT. */

@@ -1,9 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import type { MonitorClient } from '../../../portlayer/environments/monitor/monitor-client.js';
 import { PortLayerError } from '../../../portlayer/errors/port-layer-error.js';
-import type { Containers } from '../containers.js';
-import { giveOrder } from '../guest/order.js';
 import { GATEWAY, type Identity } from '../identity.js';
-import type { Place } from '../place.js';
 
 /** What a copy has still to be told of itself; kept in a file until it has confirmed it. */
 export interface Introduction {
@@ -24,17 +22,15 @@ export function newIntroduction(incarnation: string, crid: string, identity: Ide
 }
 
 /**
- * Gives a copy its identity by the relay's answer `restored`, waits for its word, and looks from outside at what it has
- * become. Throws WRONG_STATE where it ends before, EXECUTOR_UNAVAILABLE where it is not what it was told to be.
+ * Gives a copy its identity by the relay's answer `restored`, waits for its word, and compares what the guest's PID 1
+ * has then read from its kernel and files with what it was told to be. Resolves with the microseconds that the guest
+ * took for it. Throws WRONG_STATE where it ends before, EXECUTOR_UNAVAILABLE where it is not what it was told to be.
  */
 export async function introduce(
-  place: Place,
-  containers: Containers,
-  uid: string,
+  client: MonitorClient,
   who: Introduction,
   signal: AbortSignal,
-): Promise<void> {
-  const client = containers.client(uid);
+): Promise<number> {
   const { hostname, machineId, mac, address } = who.identity;
   const network = address === undefined ? '' : ` mac=${mac} address=${address} gateway=${GATEWAY}`;
   const self = `gen=${who.generation} seed=${who.seed} hostname=${hostname} machine-id=${machineId}`;
@@ -44,18 +40,17 @@ export async function introduce(
     signal,
   );
   const ready = await client.copyReady(signal);
-  if (!ready.includes(` gen=${who.generation}`) || ready.includes(' missed='))
-    throw notIntroduced(`generation ${who.generation}, in full`, ready);
-  const answer = await giveOrder(place.host, containers.paths(uid).orders, 'WHO', place.config.quiesceMs);
+  const said = new Set(ready.split(' '));
   const wanted = [
-    `hostname=${hostname}`,
-    `machine-id=${machineId}`,
     `gen=${who.generation}`,
-    ...(address === undefined ? [] : [`mac=${mac}`]),
+    `is-gen=${who.generation}`,
+    `is-hostname=${hostname}`,
+    `is-machine-id=${machineId}`,
+    ...(address === undefined ? [] : [`is-mac=${mac}`]),
   ];
-  const said = new Set(answer.split(' '));
   const wrong = wanted.filter(part => !said.has(part));
-  if (wrong.length > 0) throw notIntroduced(wrong.join(' '), answer);
+  if (wrong.length > 0 || ready.includes(' missed=')) throw notIntroduced(wrong.join(' '), ready);
+  return Number(/ is-took-us=(\d{1,12})(?= |$)/.exec(ready)?.[1] ?? 0);
 }
 
 function notIntroduced(required: string, found: string): PortLayerError {

@@ -13,6 +13,7 @@ export function createVmfork(parts: VmforkParts): Mechanism {
     constraints: vmforkConstraints,
     checkpoint: (container, into, gate, options, signal) =>
       takeDump(parts, container, into, gate, options, signal),
+    standby: parts?.standbys,
     restore: (from, as, _executor, signal) => restoreCopy(parts, from, as, signal),
   };
 }

@@ -6,10 +6,12 @@ import type { CheckpointReader } from '../../../portlayer/plugin/mechanism.js';
 import { lastWords } from '../boot.js';
 import { createDiskLayers } from '../disk/disk-layers.js';
 import { prepareDisk } from '../disk/machine-disk.js';
-import { writeUnsynced } from '../disk/unsynced.js';
 import { killContainer } from '../ending.js';
 import { makeHandle } from '../handle.js';
 import { identityOf } from '../identity.js';
+import type { MachinePaths } from '../layout.js';
+import type { Place } from '../place.js';
+import { withQmp } from '../qmp/qmp-client.js';
 import { clearRun, launch } from '../start.js';
 import type { VmforkParts } from './checkpoint.js';
 import { checkImage, ramOf, requireSameShape, stateOf } from './image.js';
@@ -17,7 +19,7 @@ import { type Introduction, introduce, newIntroduction } from './introduce.js';
 
 /**
  * Starts one copy of an image: everything is checked before anything is started, and ready means that it has confirmed
- * its identity. On failure, or beyond the time limit, nothing of it is left.
+ * its identity. A standby is used where there is one. On failure, or beyond the time limit, nothing of it is left.
  */
 export async function restoreCopy(
   parts: VmforkParts,
@@ -25,42 +27,31 @@ export async function restoreCopy(
   request: StartRequest,
   signal: AbortSignal,
 ): Promise<Handle> {
-  const { place, containers } = parts;
+  const { place, containers, standbys } = parts;
   const { uid, spec } = request;
-  const paths = containers.paths(uid);
+  const began = performance.now();
   const facts = await checkImage(place.host, from.directory);
   requireSameShape(facts, spec);
-  await clearRun(place, containers, uid);
-  await createDiskLayers(place, containers).discard(uid);
+  const introduction = newIntroduction(facts.incarnation, from.record.crid, identityOf(uid, spec));
   const limit = AbortSignal.any([signal, AbortSignal.timeout(place.config.restoreMs)]);
-  const identity = identityOf(uid, spec);
-  const introduction = newIntroduction(facts.incarnation, from.record.crid, identity);
+  const finished = standbys.hold();
   try {
-    const [disk, accelerator] = await Promise.all([
-      prepareDisk(place, paths, request, limit),
-      place.accelerator(),
-      writeUnsynced(place.host, { [paths.restoring]: JSON.stringify(introduction) }),
-    ]);
-    const begin = {
-      kind: 'copy',
-      ram: ramOf(from.directory),
-      state: stateOf(from.directory),
-      incarnation: facts.incarnation,
-    } as const;
-    await launch(
-      place,
-      containers,
-      request,
-      { spec, paths, disk, identity, accelerator: accelerator.name, begin },
-      limit,
-    );
-    await introduce(place, containers, uid, introduction, limit);
-    await place.host.files.remove(paths.restoring);
-    return makeHandle(paths.directory);
+    const fresh = !(await containers.exists(uid));
+    const ready = fresh ? await standbys.take(from.record.crid, uid) : undefined;
+    if (ready) {
+      try {
+        return await bringStandby(parts, request, introduction, began, limit);
+      } catch (caught) {
+        parts.log(`a standby of ${from.record.crid} could not be used: ${String(caught)}`);
+        await standbys.drop(uid);
+        limit.throwIfAborted();
+      }
+    }
+    return await bringNew(parts, from, request, introduction, began, limit);
   } catch (caught) {
-    const heard = await lastWords(place, paths);
+    const heard = await lastWords(place, containers.paths(uid));
     await killContainer(place, containers, uid);
-    await place.host.files.remove(paths.restoring);
+    await place.host.files.remove(containers.paths(uid).restoring);
     if (signal.aborted || (caught instanceof PortLayerError && caught.code !== 'WRONG_STATE')) throw caught;
     throw new PortLayerError('EXECUTOR_UNAVAILABLE', 'The copy could not be started.', {
       required: `a machine that runs on from the image within ${place.config.restoreMs} ms`,
@@ -68,7 +59,70 @@ export async function restoreCopy(
       remedy: 'See the reason above, and restore it again. The image is intact.',
       cause: caught,
     });
+  } finally {
+    finished();
   }
+}
+
+/** A machine that waits, with the image in it, is this container from now on. */
+async function bringStandby(
+  parts: VmforkParts,
+  { uid, spec }: StartRequest,
+  introduction: Introduction,
+  began: number,
+  limit: AbortSignal,
+): Promise<Handle> {
+  const { place, containers } = parts;
+  const paths = containers.paths(uid);
+  const client = containers.client(uid);
+  await note(place, paths, introduction);
+  const { cpus } = spec.resources;
+  if (cpus !== undefined) {
+    const group = containers.group(uid);
+    await group.prepare({ cpus });
+    await group.join(await client.init(limit));
+    await group.limit({ cpus });
+  }
+  const [us] = await Promise.all([introduce(client, introduction, limit), letGo(place, paths, limit)]);
+  await place.host.files.remove(paths.restoring);
+  return makeHandle(paths.directory, timesOf(began, us, true));
+}
+
+async function bringNew(
+  parts: VmforkParts,
+  from: CheckpointReader,
+  request: StartRequest,
+  introduction: Introduction,
+  began: number,
+  limit: AbortSignal,
+): Promise<Handle> {
+  const { place, containers } = parts;
+  const { uid, spec } = request;
+  await clearRun(place, containers, uid);
+  const paths = containers.paths(uid);
+  await createDiskLayers(place, containers).discard(uid);
+  const [disk, accelerator] = await Promise.all([
+    prepareDisk(place, paths, request, limit),
+    place.accelerator(),
+    note(place, paths, introduction),
+  ]);
+  const begin = {
+    kind: 'copy',
+    ram: ramOf(from.directory),
+    state: stateOf(from.directory),
+    incarnation: introduction.incarnation,
+  } as const;
+  const { identity } = introduction;
+  await launch(
+    place,
+    containers,
+    uid,
+    { spec, paths, disk, identity, accelerator: accelerator.name, begin },
+    limit,
+  );
+  const us = await introduce(containers.client(uid), introduction, limit);
+  await place.host.files.remove(paths.restoring);
+  return makeHandle(paths.directory, timesOf(began, us, false));
 }
 
 /** A copy whose service was killed before it had its identity gets it now. No effect on any other machine. */
@@ -79,11 +133,27 @@ export async function recoverCopy(parts: VmforkParts, uid: string, signal: Abort
   if (text === '') return;
   const limit = AbortSignal.any([signal, AbortSignal.timeout(place.config.restoreMs)]);
   try {
-    await introduce(place, containers, uid, JSON.parse(text) as Introduction, limit);
+    const told = introduce(containers.client(uid), JSON.parse(text) as Introduction, limit);
+    await Promise.all([told, letGo(place, paths, limit)]);
   } catch (caught) {
     parts.log(`copy ${uid} could not be finished: ${String(caught)}`);
     if ((await findMonitor(place.host, paths.directory)) !== undefined)
       await killContainer(place, containers, uid);
   }
   await place.host.files.remove(paths.restoring);
+}
+
+/** No effect on a machine that runs. */
+async function letGo(place: Place, paths: MachinePaths, signal: AbortSignal): Promise<void> {
+  await withQmp(place.host, paths.qmp, qmp => qmp.execute('cont'), { signal });
+}
+
+/** Durable enough: what a machine is to be told is of no use once the host has stopped. */
+async function note(place: Place, paths: MachinePaths, introduction: Introduction): Promise<void> {
+  const text = JSON.stringify(introduction);
+  await place.host.files.writeAtomic(paths.restoring, text, 0o600, { durable: false });
+}
+
+function timesOf(began: number, us: number, standby: boolean) {
+  return { copyMs: performance.now() - began, identityMs: us / 1000, standby };
 }

@@ -55,14 +55,19 @@ async function readFrom(path: string, offset: number, maxBytes: number): Promise
   }
 }
 
-async function writeAtomic(path: string, data: string | Uint8Array, mode: number): Promise<void> {
+async function writeAtomic(
+  path: string,
+  data: string | Uint8Array,
+  mode: number,
+  { durable = true }: { readonly durable?: boolean } = {},
+): Promise<void> {
   const temporary = `${path}.${process.pid}.${++temporaries}.tmp`;
   try {
     const file = await open(temporary, 'wx', mode);
     try {
       await file.chmod(mode); // Whatever the umask says.
       await file.writeFile(data);
-      await file.sync();
+      if (durable) await file.sync();
     } finally {
       await file.close();
     }
@@ -71,7 +76,7 @@ async function writeAtomic(path: string, data: string | Uint8Array, mode: number
     await removeTree(temporary).catch(() => {});
     throw caught;
   }
-  await syncPath(dirname(path));
+  if (durable) await syncPath(dirname(path));
 }
 
 async function writeInPlace(path: string, data: string): Promise<void> {
