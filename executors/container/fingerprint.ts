@@ -30,6 +30,7 @@ export async function fingerprintPlace(place: Place): Promise<Fingerprint> {
       ? []
       : [{ key: 'criu-features', value: criu.features.join(',') }, users(criu)]),
     { key: 'init-build', value: place.bin.slice(place.bin.lastIndexOf('/') + 1) },
+    { key: 'init-builds', value: await initBuilds(place) },
     { key: 'architecture', value: place.architecture },
     { key: 'limits', value: limits, ...(limits === 'no' ? why : {}) },
     freezing(place),
@@ -45,6 +46,16 @@ export async function fingerprintPlace(place: Place): Promise<Fingerprint> {
       : `runc ${runc.version}; ${criu.directory === undefined ? `no checkpoints of running processes: ${criu.reason}` : `CRIU ${criu.version}`}.`,
     findings,
   };
+}
+
+/** Images name the build of the init that they were taken with; each build that was ever used here is kept. */
+async function initBuilds(place: Place): Promise<string> {
+  const entries = await place.host.files.list(place.layout.bin);
+  return entries
+    .map(entry => entry.name)
+    .filter(name => /^[0-9a-f]{16}$/.test(name))
+    .sort()
+    .join(',');
 }
 
 function users(criu: UsableCriu): Finding {

@@ -1,16 +1,25 @@
+import type { CheckRestoreRequest__Output } from '../../proto/types/portlayer/execution/v1/CheckRestoreRequest.js';
 import type { CommitCheckpointRequest__Output } from '../../proto/types/portlayer/execution/v1/CommitCheckpointRequest.js';
 import type { GetCheckpointRequest__Output } from '../../proto/types/portlayer/execution/v1/GetCheckpointRequest.js';
 import type { GetCheckpointTreeRequest__Output } from '../../proto/types/portlayer/execution/v1/GetCheckpointTreeRequest.js';
 import type { ListCheckpointsRequest__Output } from '../../proto/types/portlayer/execution/v1/ListCheckpointsRequest.js';
+import type { ListTargetsRequest__Output } from '../../proto/types/portlayer/execution/v1/ListTargetsRequest.js';
 import type { PlanCheckpointRequest__Output } from '../../proto/types/portlayer/execution/v1/PlanCheckpointRequest.js';
 import type { PublishCheckpointRequest__Output } from '../../proto/types/portlayer/execution/v1/PublishCheckpointRequest.js';
 import type { RemoveCheckpointRequest__Output } from '../../proto/types/portlayer/execution/v1/RemoveCheckpointRequest.js';
 import type { RestoreCheckpointRequest__Output } from '../../proto/types/portlayer/execution/v1/RestoreCheckpointRequest.js';
 import { CHECKPOINT_STATES, type CheckpointRecord } from '../model/checkpoint-record.js';
+import type { ConstraintVerdict } from '../model/constraint.js';
 import { LEVELS } from '../model/level.js';
 import { type ApiContext, unary } from './call.js';
 import { given, invalid, optionalText, page, requestId, requiredText, word, wordList } from './from-wire.js';
-import { needFromWire, verdictToWire } from './plan-wire.js';
+import {
+  constraintPolicy,
+  constraintToWire,
+  needFromWire,
+  targetToWire,
+  verdictToWire,
+} from './plan-wire.js';
 import { checkpointToWire, containerToWire } from './to-wire.js';
 
 /** The checkpoint calls of `Execution` with one answer. */
@@ -77,9 +86,30 @@ export function checkpointHandlers(context: ApiContext) {
       const name = optionalText(request.name);
       if (inPlace && name !== undefined) throw invalid('name', 'empty with in_place', name);
       const checkpoint = requiredText('checkpoint', request.checkpoint);
-      const restore = given({ checkpoint, name, inPlace, labels: request.labels });
+      const constraints = constraintPolicy(request.constraintPolicy);
+      const warned: ConstraintVerdict[] = [];
+      const restore = given({
+        checkpoint,
+        name,
+        inPlace,
+        labels: request.labels,
+        constraints,
+        unmet:
+          constraints === 'warn'
+            ? (verdicts: readonly ConstraintVerdict[]) => void warned.push(...verdicts)
+            : undefined,
+      });
       const record = await dispatch.restoreCheckpoint(requestId(request.requestId), restore, signal);
-      return { container: containerToWire(record) };
+      return { container: containerToWire(record), unmet: warned.map(constraintToWire) };
+    }),
+    CheckRestore: unary(context, async (request: CheckRestoreRequest__Output) => {
+      const checkpoint = requiredText('checkpoint', request.checkpoint);
+      const found = await dispatch.checkRestore(checkpoint, optionalText(request.environment));
+      return { report: targetToWire(found) };
+    }),
+    ListTargets: unary(context, async (request: ListTargetsRequest__Output) => {
+      const targets = await dispatch.listTargets(requiredText('checkpoint', request.checkpoint));
+      return { targets: targets.map(targetToWire) };
     }),
   };
 }

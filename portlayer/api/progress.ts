@@ -7,7 +7,7 @@ import type { ForkOutcome, ForkRequest } from '../dispatch/dispatch.js';
 import { PortLayerError } from '../errors/port-layer-error.js';
 import { type ApiContext, streaming } from './call.js';
 import { given, invalid, optionalText, requestId, requiredText, word } from './from-wire.js';
-import { needFromWire } from './plan-wire.js';
+import { constraintPolicy, needFromWire } from './plan-wire.js';
 import { toServiceError } from './status.js';
 import { checkpointState, checkpointToWire, containerToWire, timestamp } from './to-wire.js';
 
@@ -84,6 +84,7 @@ function forkRequest(request: ForkRequest__Output): ForkRequest {
     count: copies,
     namePrefix: optionalText(request.namePrefix),
     labels: request.labels,
+    constraints: constraintPolicy(request.constraintPolicy),
   });
 }
 

@@ -8,16 +8,18 @@ import type {
   CheckpointQuery,
   CheckpointState,
   CheckpointStep,
+  ConstraintPolicy,
   ForkOptions,
   ForkOutcome,
   ForkSource,
   RestoreOptions,
+  TargetReport,
 } from './checkpoints.js';
 import { type MutatingOptions, requestIdOf } from './container-calls.js';
 import type { Container, Page } from './containers.js';
 import { checkpointOf, containerOf, dateOf, wordOf } from './from-wire.js';
 import type { MechanismChoice } from './levels.js';
-import { choiceOf, needToWire } from './plan-wire.js';
+import { choiceOf, constraintVerdictOf, needToWire, targetOf } from './plan-wire.js';
 import { enumOf } from './to-wire.js';
 
 /** The calls on checkpoints. Wherever one is named: its CRID, a unique prefix of at least 8 characters, or a published `name:tag`. */
@@ -56,6 +58,10 @@ export interface CheckpointCalls {
     wanted?: RestoreOptions,
     options?: MutatingOptions,
   ): Promise<Container>;
+  /** Its constraints held against an environment, its own by default. Starts nothing. */
+  checkRestore(checkpoint: string, environment?: string, options?: CallOptions): Promise<TargetReport>;
+  /** The same for every environment. */
+  listTargets(checkpoint: string, options?: CallOptions): Promise<readonly TargetReport[]>;
   /** Each copy as it is ready or has failed. */
   fork(source: ForkSource, wanted?: ForkOptions, options?: MutatingOptions): AsyncIterable<ForkOutcome>;
 }
@@ -135,11 +141,29 @@ export function checkpointCalls(channel: Channel, api: ExecutionDefinition): Che
     commitCheckpoint: (checkpoint, options) =>
       one(channel.unary(api.CommitCheckpoint, { ...requestIdOf(options), checkpoint }, options)),
     async restoreCheckpoint(checkpoint, wanted = {}, options) {
-      const request = { ...requestIdOf(options), ...wanted, labels: { ...wanted.labels }, checkpoint };
-      return containerOf((await channel.unary(api.RestoreCheckpoint, request, options)).container);
+      const { unmet, constraintPolicy, labels, ...same } = wanted;
+      const request = {
+        ...requestIdOf(options),
+        ...same,
+        ...policyOf(constraintPolicy),
+        labels: { ...labels },
+        checkpoint,
+      };
+      const answer = await channel.unary(api.RestoreCheckpoint, request, options);
+      if (answer.unmet.length > 0) unmet?.(answer.unmet.map(constraintVerdictOf));
+      return containerOf(answer.container);
+    },
+    async checkRestore(checkpoint, environment, options) {
+      const request = { checkpoint, environment: environment ?? '' };
+      return targetOf((await channel.unary(api.CheckRestore, request, options)).report);
+    },
+    async listTargets(checkpoint, options) {
+      return (await channel.unary(api.ListTargets, { checkpoint }, options)).targets.map(targetOf);
     },
     async *fork(source, wanted = {}, options) {
-      const request = { ...requestIdOf(options), ...wanted, labels: { ...wanted.labels }, ...source };
+      const { constraintPolicy, labels, ...same } = wanted;
+      const policy = policyOf(constraintPolicy);
+      const request = { ...requestIdOf(options), ...same, ...policy, labels: { ...labels }, ...source };
       for await (const { index = 0, container, failure } of channel.streaming(api.Fork, request, options)) {
         if (container) yield { index, container: containerOf(container) };
         else {
@@ -149,4 +173,9 @@ export function checkpointCalls(channel: Channel, api: ExecutionDefinition): Che
       }
     },
   };
+}
+
+function policyOf(policy: ConstraintPolicy | undefined) {
+  if (!policy) return {};
+  return { constraintPolicy: enumOf<'CONSTRAINT_POLICY_WARN'>('CONSTRAINT_POLICY_', policy) };
 }

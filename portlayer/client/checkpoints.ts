@@ -123,6 +123,27 @@ export interface CheckpointNode {
   readonly containers: readonly string[];
 }
 
+/** What a restore does where its target lacks what a constraint requires: refuse, tell and go on, or not look. */
+export type ConstraintPolicy = 'enforce' | 'warn' | 'ignore';
+
+/** One constraint held against a target. */
+export interface ConstraintVerdict extends Constraint {
+  /** What the target has; empty where it has nothing of the kind. */
+  readonly found: string;
+  readonly met: boolean;
+}
+
+/** A checkpoint held against one environment. */
+export interface TargetReport {
+  readonly environment: string;
+  readonly fits: boolean;
+  readonly verdicts: readonly ConstraintVerdict[];
+  /** The fewest changes that would make it fit, and which constraints (`level key`) each would meet. */
+  readonly changes: readonly { readonly what: string; readonly meets: readonly string[] }[];
+  /** Why a level there cannot be used at all. */
+  readonly unusable?: string;
+}
+
 /** What a restore makes. */
 export interface RestoreOptions {
   /** Absent: a name is made. */
@@ -130,6 +151,10 @@ export interface RestoreOptions {
   /** The exited container that the checkpoint was taken of runs on from it. */
   readonly inPlace?: boolean;
   readonly labels?: TextMap;
+  /** Default `enforce`. */
+  readonly constraintPolicy?: ConstraintPolicy;
+  /** Told what is not met, where the policy is `warn`. */
+  readonly unmet?: (verdicts: readonly ConstraintVerdict[]) => void;
 }
 
 /** What a fork makes. */
@@ -138,6 +163,8 @@ export interface ForkOptions {
   readonly count?: number;
   readonly namePrefix?: string;
   readonly labels?: TextMap;
+  /** Default `enforce`; what `warn` finds is an event. */
+  readonly constraintPolicy?: ConstraintPolicy;
 }
 
 /** What a fork starts from. */

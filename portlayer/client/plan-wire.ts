@@ -1,7 +1,9 @@
 import type { CheckpointNeed as WireNeed } from '../../proto/types/portlayer/execution/v1/CheckpointNeed.js';
+import type { ConstraintVerdict__Output } from '../../proto/types/portlayer/execution/v1/ConstraintVerdict.js';
 import type { Interval__Output } from '../../proto/types/portlayer/execution/v1/Interval.js';
 import type { MechanismChoice__Output } from '../../proto/types/portlayer/execution/v1/MechanismChoice.js';
-import type { CheckpointNeed } from './checkpoints.js';
+import type { TargetReport__Output } from '../../proto/types/portlayer/execution/v1/TargetReport.js';
+import type { CheckpointNeed, ConstraintVerdict, TargetReport } from './checkpoints.js';
 import { levelOf, wordOf } from './from-wire.js';
 import type { Interval, MechanismChoice, Preserved } from './levels.js';
 import { durationOf, enumOf } from './to-wire.js';
@@ -45,4 +47,22 @@ export function choiceOf(wire: MechanismChoice__Output): MechanismChoice {
 function intervalOf(wire: Interval__Output | undefined): Interval {
   const { low = 0, high = 0, likely = 0, samples = 0 } = wire ?? {};
   return { low, high, likely, samples };
+}
+
+/** A constraint held against a target. */
+export function constraintVerdictOf(wire: ConstraintVerdict__Output): ConstraintVerdict {
+  const { level, key = '', relation = '', required = '' } = wire.constraint ?? {};
+  const { found = '', met = false } = wire;
+  return { level: levelOf(level), key, relation, required, found, met };
+}
+
+/** A checkpoint held against one environment. */
+export function targetOf(wire: TargetReport__Output | undefined): TargetReport {
+  return {
+    environment: wire?.environment ?? '',
+    fits: wire?.fits ?? false,
+    verdicts: (wire?.verdicts ?? []).map(constraintVerdictOf),
+    changes: (wire?.changes ?? []).map(({ what = '', meets }) => ({ what, meets })),
+    ...(wire?.unusable && { unusable: wire.unusable }),
+  };
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { PortLayerError } from '../errors/port-layer-error.js';
+import { caller } from './caller.js';
 import type { Core } from './core.js';
 
 /** Runs mutating calls once for each request id. */
@@ -52,12 +53,12 @@ async function audit<T>(
   const on = subjectOf(content);
   try {
     const result = await body();
-    core.audit.record({ who: 'api', what: method, on, outcome: 'allowed' });
+    core.audit.record({ who: caller(), what: method, on, outcome: 'allowed' });
     return result;
   } catch (caught) {
     const error = PortLayerError.from(caught);
     core.audit.record({
-      who: 'api',
+      who: caller(),
       what: method,
       on,
       outcome: 'failed',

@@ -3,6 +3,7 @@ import { containerTransitions } from '../lifecycle/container-states.js';
 import { advance } from '../lifecycle/lifecycle.js';
 import type { ContainerExit, ContainerRecord } from '../model/container-record.js';
 import { type ContainerSpec, compileContainerSpec } from '../model/container-spec.js';
+import { caller } from './caller.js';
 import type { Calls } from './calls.js';
 import { type Core, executorOf, recordOf } from './core.js';
 import { compileSpec, recordContainer } from './create-container.js';
@@ -105,7 +106,7 @@ export function containerCalls(core: Core, calls: Calls, runs: Runs): Pick<Dispa
           facts: { field: 'argv' },
         });
       }
-      core.audit.record({ who: 'api', what: 'ExecContainer', on: name, outcome: 'allowed' });
+      core.audit.record({ who: caller(), what: 'ExecContainer', on: name, outcome: 'allowed' });
       return exec.exec(record.uid, command, signal);
     },
 

@@ -1,11 +1,12 @@
 import { PortLayerError } from '../errors/port-layer-error.js';
 import { type CheckpointRecord, isUsable } from '../model/checkpoint-record.js';
-import { judgeConstraints } from '../model/constraint.js';
 import type { ContainerRecord } from '../model/container-record.js';
 import type { ContainerSpec } from '../model/container-spec.js';
 import { checkName } from '../model/ids.js';
 import { bringerOf } from './bring-copy.js';
+import { caller } from './caller.js';
 import type { Calls } from './calls.js';
+import { requireRestorable } from './check-restore.js';
 import { layersOf, notUsable } from './checkpoints.js';
 import { type Core, executorOf, recordOf } from './core.js';
 import { compileSpec, type Origin, recordContainer } from './create-container.js';
@@ -14,7 +15,6 @@ import { dropUnusedLayers } from './drop-layers.js';
 import { findCheckpoint, findContainer } from './find.js';
 import type { Runs } from './runs.js';
 import { fillStandbys } from './standbys.js';
-import { targetFacts } from './target-facts.js';
 
 /** So many copies of one fork are started at a time. */
 const AT_ONCE = Number(process.env.AT_ONCE ?? 4);
@@ -29,7 +29,7 @@ export function copyCalls(
   return {
     restoreCheckpoint: (requestId, request, signal) =>
       calls.once(requestId, 'RestoreCheckpoint', { ...request }, async () => {
-        const record = await requireRestorable(core, findCheckpoint(core, request.checkpoint));
+        const record = await fitting(core, findCheckpoint(core, request.checkpoint), request);
         signal.throwIfAborted();
         if (request.inPlace) return restoreInPlace(core, runs, record, request);
         const name = request.name ?? freeName(core, `${record.container}-r`);
@@ -50,7 +50,7 @@ export function copyCalls(
       yield* inParallel(names, signal, name => copy(core, runs, record, name, request.labels));
       fillStandbys(core, record.crid);
       core.audit.record({
-        who: 'api',
+        who: caller(),
         what: 'Fork',
         on: record.crid,
         outcome: 'allowed',
@@ -141,16 +141,18 @@ function requireUsable(record: CheckpointRecord): CheckpointRecord {
   throw notUsable(record);
 }
 
-async function requireRestorable(core: Core, record: CheckpointRecord): Promise<CheckpointRecord> {
-  requireUsable(record);
-  const verdicts = judgeConstraints(record.constraints, await targetFacts(core, record.spec));
-  const unmet = verdicts.find(verdict => !verdict.met);
-  if (!unmet) return record;
-  throw new PortLayerError('CONSTRAINT_UNMET', `Checkpoint ${record.crid} does not fit this target.`, {
-    required: `${unmet.level} ${unmet.key} ${unmet.relation} ${unmet.required}`,
-    found: unmet.found || 'nothing of the kind',
-    remedy: 'Restore it where that is so, or make it so here.',
-    facts: { crid: record.crid, level: unmet.level, key: unmet.key },
+/** The checkpoint, once it is known to fit as far as its caller wants to know. What is only warned of is told, audited, and an event. */
+function fitting(
+  core: Core,
+  record: CheckpointRecord,
+  { constraints = 'enforce', unmet }: Pick<RestoreRequest, 'constraints' | 'unmet'>,
+): Promise<CheckpointRecord> {
+  return requireRestorable(core, record, constraints, verdicts => {
+    const why = verdicts.map(({ level, key, found }) => `${level} ${key}: ${found || 'nothing'}`).join('; ');
+    core.audit.record({ who: caller(), what: 'warn', on: record.crid, outcome: 'allowed', why });
+    const facts = { unmet: why.slice(0, 1000) };
+    core.ledger.write({ about: 'checkpoint', id: record.crid, type: 'constraints-unmet', facts });
+    unmet?.(verdicts);
   });
 }
 
@@ -162,7 +164,7 @@ async function sourceOf(
   signal: AbortSignal,
 ): Promise<CheckpointRecord> {
   if ('checkpoint' in request.source)
-    return requireRestorable(core, findCheckpoint(core, request.source.checkpoint));
+    return fitting(core, findCheckpoint(core, request.source.checkpoint), request);
   const { container } = request.source;
   const record = await checkpoints.createCheckpoint(
     requestId === '' ? '' : `${requestId}/checkpoint`,
@@ -170,7 +172,7 @@ async function sourceOf(
     () => {},
     signal,
   );
-  return requireRestorable(core, findCheckpoint(core, record.crid));
+  return fitting(core, findCheckpoint(core, record.crid), request);
 }
 
 function forkNames(core: Core, record: CheckpointRecord, request: ForkRequest): string[] {

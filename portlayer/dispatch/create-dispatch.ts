@@ -9,6 +9,7 @@ import type { ImageStore } from '../store/image-store.js';
 import type { Reserve } from '../store/reserve.js';
 import type { SpecStore } from '../store/spec-store.js';
 import { createCalls } from './calls.js';
+import { checkCalls } from './check-restore.js';
 import { checkpointCalls } from './checkpoints.js';
 import { createCommitter } from './committer.js';
 import { containerCalls } from './containers.js';
@@ -65,6 +66,7 @@ export async function createDispatch(parts: DispatchParts): Promise<RunningDispa
     ...checkpoints,
     ...copyCalls(core, calls, runs, checkpoints),
     ...levelCalls(core),
+    ...checkCalls(core),
     events: (since, follow, signal) =>
       core.ledger.events(since, follow, AbortSignal.any([signal, closing.signal])),
     async [Symbol.asyncDispose]() {

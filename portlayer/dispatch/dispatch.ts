@@ -1,11 +1,13 @@
 import type { LevelOffer, Negotiated } from '../model/capability.js';
 import type { CheckpointRecord, CheckpointState } from '../model/checkpoint-record.js';
+import type { ConstraintVerdict } from '../model/constraint.js';
 import type { ContainerExit, ContainerRecord, ContainerState } from '../model/container-record.js';
 import type { ContainerSpec, ResourceSpec, TriggerPolicy } from '../model/container-spec.js';
 import type { Event } from '../model/event.js';
 import type { Level } from '../model/level.js';
 import type { Need } from '../planner/need.js';
 import type { Verdict } from '../planner/plan.js';
+import type { Change } from '../planner/smallest-change.js';
 import type { ExecCommand, ExecSession, LogEntry, LogOptions } from '../plugin/executor.js';
 
 /** What a list call returns: one page and the token of the next, absent on the last. */
@@ -70,6 +72,24 @@ export interface LineageNode {
   readonly containers: readonly string[];
 }
 
+/** What a restore does where its target lacks what a constraint requires: refuse, tell and go on, or not look. */
+export const CONSTRAINT_POLICIES = ['enforce', 'warn', 'ignore'] as const;
+
+/** One of {@link CONSTRAINT_POLICIES}. */
+export type ConstraintPolicy = (typeof CONSTRAINT_POLICIES)[number];
+
+/** A checkpoint held against one environment. */
+export interface TargetReport {
+  readonly environment: string;
+  /** Every constraint is met. */
+  readonly fits: boolean;
+  readonly verdicts: readonly ConstraintVerdict[];
+  /** The fewest changes that would make it fit; empty where it does. */
+  readonly changes: readonly Change[];
+  /** Present where a level there cannot be used at all: why. */
+  readonly unusable?: string;
+}
+
 /** What a restore makes. */
 export interface RestoreRequest {
   /** CRID, unique prefix of at least 8 characters, or published `name:tag`. */
@@ -78,6 +98,10 @@ export interface RestoreRequest {
   readonly name?: string;
   readonly inPlace: boolean;
   readonly labels: Readonly<Record<string, string>>;
+  /** Default `enforce`. */
+  readonly constraints?: ConstraintPolicy;
+  /** Told what is not met, where the policy is `warn`. */
+  readonly unmet?: (verdicts: readonly ConstraintVerdict[]) => void;
 }
 
 /** What a fork makes. */
@@ -87,6 +111,10 @@ export interface ForkRequest {
   readonly count: number;
   readonly namePrefix?: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Default `enforce`. */
+  readonly constraints?: ConstraintPolicy;
+  /** Told what is not met, where the policy is `warn`. */
+  readonly unmet?: (verdicts: readonly ConstraintVerdict[]) => void;
 }
 
 /** One copy of a fork: a running container, or why there is none. */
@@ -165,6 +193,10 @@ export interface Dispatch {
     reference: string,
     move: boolean,
   ): Promise<CheckpointRecord>;
+  /** A checkpoint's constraints held against an environment, its own by default. Starts nothing. */
+  checkRestore(checkpoint: string, environment: string | undefined): Promise<TargetReport>;
+  /** The same for every environment. */
+  listTargets(checkpoint: string): Promise<readonly TargetReport[]>;
   removeCheckpoint(requestId: string, checkpoint: string, force: boolean): Promise<void>;
   commitCheckpoint(requestId: string, checkpoint: string): Promise<CheckpointRecord>;
   restoreCheckpoint(

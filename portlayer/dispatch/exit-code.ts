@@ -1,6 +1,7 @@
 import type { Constraint } from '../model/constraint.js';
 import type { ContainerRecord } from '../model/container-record.js';
 import type { ContainerSpec } from '../model/container-spec.js';
+import { specConstraints } from '../model/spec-constraints.js';
 import type { FidelityCard } from '../plugin/mechanism.js';
 
 /** The task-level mechanism that the core itself has, on every executor with a writable layer. */
@@ -17,14 +18,7 @@ export const exitCodeCard: FidelityCard = {
 
 /** What a restore of an A′ needs of its target: somewhere to run the same task with the same disk. */
 export function exitCodeConstraints(spec: ContainerSpec): readonly Constraint[] {
-  const constraints: Constraint[] = [
-    { level: 'environment', key: 'name', relation: 'equal', required: spec.environment },
-    { level: 'executor', key: 'name', relation: 'equal', required: spec.executor },
-  ];
-  if (spec.rootfs !== undefined) {
-    constraints.push({ level: 'task', key: 'rootfs', relation: 'equal', required: spec.rootfs });
-  }
-  return constraints;
+  return specConstraints(spec, { executor: ['run', 'writable-layer'] });
 }
 
 /** Why the progress guard stops the loop, or undefined where it does not. Checked before the next iteration begins. */

@@ -7,6 +7,7 @@ import type { Chosen } from './choose-mechanism.js';
 import type { Committer } from './committer.js';
 import { type Core, executorOf, recordOf } from './core.js';
 import { limitPause } from './limit-pause.js';
+import { constraintsOf, rootfsConstraint } from './mechanism-constraints.js';
 import { newCheckpoint } from './new-checkpoint.js';
 import type { Runs } from './runs.js';
 import { fillStandbys } from './standbys.js';
@@ -49,10 +50,7 @@ export async function takeCheckpoint(
     container.spec.executor,
     container.spec.loader,
   );
-  const constraints = mechanism.constraints(
-    container.spec,
-    offers.flatMap(offer => (offer.fingerprint ? [offer.fingerprint] : [])),
-  );
+  const constraints = constraintsOf(core, container.spec, mechanism, offers);
   const requested = newCheckpoint(core, {
     container,
     mechanism: mechanism.name,
@@ -91,7 +89,9 @@ export async function takeCheckpoint(
     );
     phases.end();
     if (core.catalog.checkpoint(requested.crid)?.state !== 'dumping') step(core, requested.crid, 'dump');
-    return await writeCaptured(core, committer, runs, uid, requested.crid, facts, phases.times());
+    const rootfs = await rootfsConstraint(core, container.spec, mechanism);
+    const all = { ...facts, constraints: [...(facts.constraints ?? []), ...rootfs] };
+    return await writeCaptured(core, committer, runs, uid, requested.crid, all, phases.times());
   } catch (caught) {
     const cause: unknown = pause?.signal.aborted ? pause.signal.reason : caught;
     await undo(core, requested.crid, PortLayerError.from(cause));

@@ -1,20 +1,82 @@
+import { negotiate } from '../model/capability.js';
+import type { Constraint } from '../model/constraint.js';
 import type { ContainerSpec } from '../model/container-spec.js';
+import { PATH_KEY, ROOTFS_DIGEST_KEY } from '../model/spec-constraints.js';
+import type { Host } from '../plugin/host.js';
 import type { Core } from './core.js';
 
-/** What a target offers, keyed `level.key` as constraints name it: names, the spec's own facts, and every finding of the fingerprints. */
+/** What a place offers to a container, as constraints ask for it. */
+export interface Target {
+  readonly environment: string;
+  /** By `level.key`. */
+  readonly facts: Readonly<Record<string, string>>;
+  /** By `level.key`: the command that would add what is missing. */
+  readonly remedies: Readonly<Record<string, string>>;
+  /** Present where a level there cannot be used at all: why. */
+  readonly unusable?: string;
+}
+
+/** What is asked of a place. */
+export type Wanted = Pick<ContainerSpec, 'executor' | 'loader' | 'rootfs'>;
+
+/**
+ * Looks at one environment for what `constraints` name: its levels with every finding, and the paths that must be
+ * there. Starts nothing. Throws INVALID_SPEC where there is no such environment.
+ */
 export async function targetFacts(
   core: Core,
-  spec: ContainerSpec,
-): Promise<Readonly<Record<string, string>>> {
+  environment: string,
+  wanted: Wanted,
+  constraints: readonly Constraint[],
+): Promise<Target> {
+  const { host } = core.registry.environment(environment);
+  const [offers, paths] = await Promise.all([
+    core.registry.present(environment, wanted.executor, wanted.loader),
+    host ? pathFacts(host, wanted, constraints) : {},
+  ]);
   const facts: Record<string, string> = {
-    'environment.name': spec.environment,
-    'executor.name': spec.executor,
-    'loader.name': spec.loader,
-    'task.rootfs': spec.rootfs ?? '',
+    'environment.layers': environment,
+    // What checkpoints of before this version ask for.
+    'task.rootfs': wanted.rootfs ?? '',
+    ...paths,
   };
-  for (const offer of await core.registry.offers(spec.environment, spec.executor, spec.loader)) {
-    for (const finding of offer.fingerprint?.findings ?? [])
-      facts[`${offer.level}.${finding.key}`] = finding.value;
+  const remedies: Record<string, string> = {};
+  const { available } = negotiate(offers);
+  for (const { level, name, fingerprint } of offers) {
+    facts[`${level}.name`] = name;
+    facts[`${level}.capabilities`] = [...available]
+      .filter(([, at]) => at.level === level)
+      .map(([tag]) => tag)
+      .join(',');
+    for (const { key, value, remedy } of fingerprint?.findings ?? []) {
+      facts[`${level}.${key}`] = value;
+      if (remedy !== undefined) remedies[`${level}.${key}`] = remedy;
+    }
   }
+  const broken = offers.find(offer => offer.fingerprint?.health === 'unusable');
+  return {
+    environment,
+    facts,
+    remedies,
+    ...(broken && { unusable: `${broken.level} ${broken.name}: ${broken.fingerprint?.description}` }),
+  };
+}
+
+async function pathFacts(
+  host: Host,
+  { rootfs }: Wanted,
+  constraints: readonly Constraint[],
+): Promise<Record<string, string>> {
+  const facts: Record<string, string> = {};
+  const looks = constraints.map(async ({ level, key, required }) => {
+    if (key.startsWith(PATH_KEY)) {
+      const there = await host.files.exists(required).catch(() => false);
+      if (there) facts[`${level}.${key}`] = required;
+    } else if (key === ROOTFS_DIGEST_KEY && rootfs !== undefined) {
+      const digest = await host.files.contentDigest?.(rootfs).catch(() => undefined);
+      if (digest !== undefined) facts[`${level}.${key}`] = digest;
+    }
+  });
+  await Promise.all(looks);
   return facts;
 }

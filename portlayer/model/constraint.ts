@@ -44,24 +44,42 @@ function holds(constraint: Constraint, found: string): boolean {
       return found === constraint.required;
     case 'exists':
       return found !== '';
-    case 'superset': {
-      const has = new Set(found.split(','));
-      return constraint.required.split(',').every(part => has.has(part));
-    }
+    case 'superset':
+      return missingParts(constraint.required, found).length === 0;
     case 'at-least':
-      return found !== '' && compareVersions(found, constraint.required) >= 0;
+      return /\d/.test(found) && compareVersions(found, constraint.required) >= 0;
   }
 }
 
-/** Negative, zero or positive, as `a` is older than, the same as or newer than `b`. Parts that are no numbers compare as text. */
+/** The elements of one comma-separated list that another lacks. */
+export function missingParts(required: string, found: string): readonly string[] {
+  const has = new Set(found.split(','));
+  return required.split(',').filter(part => part !== '' && !has.has(part));
+}
+
+/**
+ * Negative, zero or positive, as `a` is older than, the same as or newer than `b`. The numbers are compared part by
+ * part, up to the first part that is none: a kernel's flavour says nothing of its age. A release candidate is older
+ * than its release.
+ */
 export function compareVersions(a: string, b: string): number {
-  const as = a.split(/[.-]/);
-  const bs = b.split(/[.-]/);
-  for (let i = 0; i < Math.max(as.length, bs.length); i++) {
-    const [x, y] = [as[i] ?? '0', bs[i] ?? '0'];
-    const [nx, ny] = [Number(x), Number(y)];
-    const order = Number.isNaN(nx) || Number.isNaN(ny) ? x.localeCompare(y) : nx - ny;
+  const [x, y] = [parseVersion(a), parseVersion(b)];
+  for (let i = 0; i < Math.max(x.numbers.length, y.numbers.length); i++) {
+    const order = (x.numbers[i] ?? 0) - (y.numbers[i] ?? 0);
     if (order !== 0) return order;
   }
-  return 0;
+  return Number(y.candidate) - Number(x.candidate);
+}
+
+function parseVersion(text: string): { readonly numbers: readonly number[]; readonly candidate: boolean } {
+  const [, leading = '', rest = ''] = /^v?(\d+(?:[.-]\d+)*)?(.*)$/s.exec(text) ?? [];
+  return {
+    numbers: leading === '' ? [] : leading.split(/[.-]/).map(Number),
+    candidate: /^[.~-]?(rc|alpha|beta|pre|dev)/i.test(rest),
+  };
+}
+
+/** The first two numbers of a version, `6.1` of `6.1.0-28-amd64`: what a format or an interface changes with. */
+export function majorMinor(version: string): string {
+  return parseVersion(version).numbers.slice(0, 2).join('.');
 }

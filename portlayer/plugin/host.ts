@@ -69,6 +69,11 @@ export interface Files {
   freeBytes(path: string): Promise<number>;
   /** Digest of a tree that nobody writes to any more. Reads everything once. */
   digestTree(path: string, signal?: AbortSignal): Promise<TreeFacts>;
+  /**
+   * Digest of a file or a tree that may change, over names, kinds, modes, owners, link targets and contents; cheap when
+   * it is asked again. Absent where that cannot be had without reading everything each time.
+   */
+  contentDigest?(path: string, signal?: AbortSignal): Promise<string>;
   /** Makes a tree durable: every file and directory below `path`, and the directory that names it. */
   syncTree(path: string, signal?: AbortSignal): Promise<void>;
   /** Copies a tree with owners, modes, times, links, sparseness and extended attributes; by reflink where `reflink` is `always` or it can. */

@@ -32,6 +32,12 @@ export interface Registry extends AsyncDisposable {
   executors(): readonly { readonly environment: string; readonly executor: Executor }[];
   /** Environment, executor and loader of one container, with their last fingerprints. */
   offers(environment: string, executor: string, loader: string): Promise<readonly LevelOffer[]>;
+  /**
+   * Those of the three that there are in an environment, one that cannot be looked at as unusable. Throws INVALID_SPEC
+   * where there is no such environment.
+   */
+  present(environment: string, executor: string, loader: string): Promise<readonly LevelOffer[]>;
+  environments(): readonly string[];
   /** Everything, everywhere. */
   survey(refresh: boolean): Promise<readonly PlacedOffer[]>;
 }
@@ -62,6 +68,24 @@ export async function createRegistry(options: RegistryOptions): Promise<Registry
     fingerprints.set(key, known);
     known.catch(() => fingerprints.delete(key));
     return known;
+  };
+  const present = async (
+    level: LevelOffer['level'],
+    plugin: { name: string; capabilities: LevelOffer['capabilities'] },
+    key: string,
+    source: () => Promise<Fingerprint>,
+  ): Promise<LevelOffer> => {
+    const { name, capabilities } = plugin;
+    const fingerprint = await look(key, source).catch(
+      (caught): Fingerprint => ({
+        level,
+        name,
+        health: 'unusable',
+        description: PortLayerError.from(caught).message,
+        findings: [],
+      }),
+    );
+    return { level, name, capabilities, fingerprint };
   };
   const registry: Registry = {
     environment: name => known('environment', environments, name),
@@ -98,6 +122,26 @@ export async function createRegistry(options: RegistryOptions): Promise<Registry
           look(`${environment}//${loader}`, () => loaderFingerprint(bringer, place)),
         ),
       ]);
+    },
+    environments: () => [...environments.keys()],
+    async present(environment, executor, loader) {
+      const place = registry.environment(environment);
+      const runner = executors.get(`${environment}/${executor}`);
+      const bringer = loaders.get(loader);
+      const looks = [
+        present('environment', place, environment, () => firstFingerprint(s => place.fingerprint(s))),
+        ...(runner
+          ? [
+              present('executor', runner, `${environment}/${executor}`, () =>
+                firstFingerprint(s => runner.fingerprint(s)),
+              ),
+            ]
+          : []),
+        ...(bringer
+          ? [present('loader', bringer, `${environment}//${loader}`, () => loaderFingerprint(bringer, place))]
+          : []),
+      ];
+      return Promise.all(looks);
     },
     async survey(refresh) {
       if (refresh) fingerprints.clear();

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
-import type { ForkOutcome, ForkSource } from '../../client/client.js';
+import type { ConstraintPolicy, ForkOutcome, ForkSource } from '../../client/client.js';
 import { PortLayerError } from '../../errors/port-layer-error.js';
+import { constraintsOption } from '../constraints-option.js';
 import type { Shell } from '../shell.js';
 import { collectLabel, parseCount } from '../values.js';
 import { doing, newVerb, type VerbContext } from '../verb.js';
@@ -10,6 +11,7 @@ interface Options {
   readonly count?: number;
   readonly namePrefix?: string;
   readonly label?: Record<string, string>;
+  readonly constraints?: ConstraintPolicy;
 }
 
 /** `fork`: new containers from a checkpoint or a running container. */
@@ -21,12 +23,15 @@ export function forkVerb(context: VerbContext): Command {
     .argument('<source>', 'a container, a checkpoint, or name:tag')
     .option('-n, --count <n>', 'how many (default: 1)', parseCount)
     .option('--name-prefix <prefix>', 'they are called PREFIX-1, PREFIX-2, …')
-    .option('-l, --label <key=value>', 'can be repeated', collectLabel);
-  return doing(context, command, (name: string, { count, namePrefix, label }: Options) => async shell => {
+    .option('-l, --label <key=value>', 'can be repeated', collectLabel)
+    .addOption(constraintsOption());
+  return doing(context, command, (name: string, options: Options) => async shell => {
+    const { count, namePrefix, label, constraints } = options;
     const wanted = {
       ...(count !== undefined && { count }),
       ...(namePrefix !== undefined && { namePrefix }),
       ...(label && { labels: label }),
+      ...(constraints && { constraintPolicy: constraints }),
     };
     const outcomes: ForkOutcome[] = [];
     for await (const outcome of shell.client.fork(await sourceOf(shell, name), wanted)) {

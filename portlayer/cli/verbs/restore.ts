@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import type { RestoreOptions } from '../../client/client.js';
+import type { ConstraintPolicy, RestoreOptions } from '../../client/client.js';
+import { complainOfUnmet, constraintsOption } from '../constraints-option.js';
 import { collectLabel } from '../values.js';
 import { doing, newVerb, type VerbContext } from '../verb.js';
 
@@ -8,6 +9,7 @@ interface Options {
   readonly name?: string;
   readonly inPlace?: boolean;
   readonly label?: Record<string, string>;
+  readonly constraints?: ConstraintPolicy;
 }
 
 /** `restore`: one container from a checkpoint. */
@@ -16,15 +18,23 @@ export function restoreVerb(context: VerbContext): Command {
     .argument('<checkpoint>', 'its id, 8 or more characters of it, or name:tag')
     .option('--name <name>', "the container's; default: one is made")
     .option('--in-place', 'the exited container that it was taken of runs on from it')
-    .option('-l, --label <key=value>', 'can be repeated', collectLabel);
-  return doing(context, command, (checkpoint: string, { name, inPlace, label }: Options) => async shell => {
-    const wanted: RestoreOptions = {
-      ...(name !== undefined && { name }),
-      ...(inPlace && { inPlace }),
-      ...(label && { labels: label }),
-    };
-    const container = await shell.client.restoreCheckpoint(checkpoint, wanted);
-    await (shell.json ? shell.printJson(container) : shell.print(container.spec.name));
-    return 0;
-  });
+    .option('-l, --label <key=value>', 'can be repeated', collectLabel)
+    .addOption(constraintsOption());
+  return doing(
+    context,
+    command,
+    (checkpoint: string, { name, inPlace, label, constraints }: Options) =>
+      async shell => {
+        const wanted: RestoreOptions = {
+          ...(name !== undefined && { name }),
+          ...(inPlace && { inPlace }),
+          ...(label && { labels: label }),
+          ...(constraints && { constraintPolicy: constraints }),
+          unmet: verdicts => complainOfUnmet(shell, verdicts),
+        };
+        const container = await shell.client.restoreCheckpoint(checkpoint, wanted);
+        await (shell.json ? shell.printJson(container) : shell.print(container.spec.name));
+        return 0;
+      },
+  );
 }

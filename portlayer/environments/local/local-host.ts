@@ -1,5 +1,6 @@
 import type { Host } from '../../plugin/host.js';
 import { collect } from '../process/collect-output.js';
+import { createContentDigests } from './content-digest.js';
 import { localFiles } from './local-files.js';
 import { spawnLocal } from './local-process.js';
 import { connectUnix } from './unix-connect.js';
@@ -21,7 +22,7 @@ export function createLocalHost(options: LocalHostOptions): Host {
     gid: process.getegid?.() ?? 0,
     spawn: (argv, spawnOptions = {}) => spawnLocal(argv, spawnOptions),
     run: (argv, runOptions = {}) => collect(spawnLocal(argv, runOptions), runOptions),
-    files: localFiles,
+    files: { ...localFiles, contentDigest: createContentDigests().digest },
     connect: connectUnix,
   };
 }

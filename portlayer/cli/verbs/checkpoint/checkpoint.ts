@@ -1,11 +1,13 @@
 import { Command } from 'commander';
 import type { VerbContext } from '../../verb.js';
+import { checkVerb } from './check.js';
 import { commitVerb } from './commit.js';
 import { createVerb } from './create.js';
 import { inspectVerb } from './inspect.js';
 import { lsVerb } from './ls.js';
 import { publishVerb } from './publish.js';
 import { rmVerb } from './rm.js';
+import { targetsVerb } from './targets.js';
 import { treeVerb } from './tree.js';
 import { unpublishVerb } from './unpublish.js';
 
@@ -21,6 +23,8 @@ export function checkpointVerbs(context: VerbContext): Command {
     unpublishVerb,
     rmVerb,
     commitVerb,
+    checkVerb,
+    targetsVerb,
   ]) {
     group.addCommand(make(context));
   }

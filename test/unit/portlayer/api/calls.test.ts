@@ -197,6 +197,31 @@ describe('every call of the Execution API, from the client to the dispatch and b
     });
   });
 
+  it('CheckRestore and ListTargets show each constraint, what is there, and what would have to change', async () => {
+    const report = await service.client.checkRestore('web:warm', 'build-2');
+    expect(arrived()).to.deep.equal([['checkRestore', 'web:warm', 'build-2']]);
+    expect(report).to.deep.equal({
+      environment: 'build-2',
+      fits: false,
+      verdicts: [
+        {
+          level: 'environment',
+          key: 'kernel',
+          relation: 'at-least',
+          required: '6.1',
+          found: '5.10.0',
+          met: false,
+        },
+      ],
+      changes: [{ what: 'Bring kernel from 5.10.0 to 6.1 or newer.', meets: ['environment kernel'] }],
+    });
+    const targets = await service.client.listTargets('web:warm');
+    expect(targets.map(each => [each.environment, each.unusable])).to.deep.equal([
+      ['local', undefined],
+      ['build-2', 'no answer'],
+    ]);
+  });
+
   it('GetCheckpoint gives every field of the record', async () => {
     const checkpoint = await service.client.getCheckpoint(CRID);
     expect(checkpoint).to.deep.equal({

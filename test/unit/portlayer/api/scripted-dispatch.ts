@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream';
-import type { Dispatch, LevelReport } from '../../../../portlayer/dispatch/dispatch.js';
+import type { Dispatch, LevelReport, TargetReport } from '../../../../portlayer/dispatch/dispatch.js';
 import { PortLayerError } from '../../../../portlayer/errors/port-layer-error.js';
 import type { CheckpointRecord } from '../../../../portlayer/model/checkpoint-record.js';
 import type { ContainerRecord } from '../../../../portlayer/model/container-record.js';
@@ -226,6 +226,11 @@ function sampleAnswers(): Dispatch {
         },
       ],
     }),
+    checkRestore: async (_, environment = 'local') => sampleTarget(environment),
+    listTargets: async () => [
+      { ...sampleTarget('local') },
+      { ...sampleTarget('build-2'), unusable: 'no answer' },
+    ],
     planCheckpoint: async () => [
       {
         mechanism: 'criu',
@@ -245,6 +250,17 @@ function sampleAnswers(): Dispatch {
         },
       },
     ],
+  };
+}
+
+/** A checkpoint held against an environment whose kernel is too old. */
+function sampleTarget(environment: string): TargetReport {
+  const kernel = { level: 'environment', key: 'kernel', relation: 'at-least', required: '6.1' } as const;
+  return {
+    environment,
+    fits: false,
+    verdicts: [{ ...kernel, found: '5.10.0', met: false }],
+    changes: [{ what: 'Bring kernel from 5.10.0 to 6.1 or newer.', meets: ['environment kernel'] }],
   };
 }
 

@@ -5,6 +5,7 @@ import { fakePlugin } from '../../../../executors/fake/plugin.js';
 import { createFakeWorld, type FakeTask, type FakeWorld } from '../../../../executors/fake/world.js';
 import { openCatalog } from '../../../../portlayer/catalog/sqlite-catalog.js';
 import { createDispatch, type RunningDispatch } from '../../../../portlayer/dispatch/create-dispatch.js';
+import type { CheckpointRecord } from '../../../../portlayer/model/checkpoint-record.js';
 import type { Environment } from '../../../../portlayer/plugin/environment.js';
 import type { LoaderPlugin } from '../../../../portlayer/plugin/loader.js';
 import { createRegistry } from '../../../../portlayer/plugin/registry.js';
@@ -23,6 +24,8 @@ export interface Rig {
   restart(): Promise<void>;
   close(): Promise<void>;
   task(name: string, task: FakeTask): void;
+  /** Puts a checkpoint's record into the catalog as it is given. */
+  rewrite(record: CheckpointRecord): void;
 }
 
 const here: Environment = {
@@ -68,6 +71,7 @@ export async function createRig(): Promise<Rig> {
       config: {},
       log: line => log.push(line),
     });
+    rig.rewrite = record => catalog.putCheckpoint(record);
     rig.dispatch = await createDispatch({
       catalog,
       audit,
@@ -100,6 +104,7 @@ export async function createRig(): Promise<Rig> {
       await rm(directory, { recursive: true, force: true });
     },
     task: (name, task) => void world.tasks.set(name, task),
+    rewrite: () => {},
   };
   close = await open();
   return rig;

@@ -1,0 +1,4 @@
+/** Who the present call is made for. */
+export function caller(): string {
+  return 'api';
+}
