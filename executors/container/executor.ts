@@ -14,6 +14,7 @@ import { killContainer, stopContainer } from './ending.js';
 import { createExec } from './exec.js';
 import { fingerprintPlace } from './fingerprint.js';
 import { directoryOf, makeHandle } from './handle.js';
+import { createInside } from './inside.js';
 import type { Place } from './place.js';
 import { startContainer } from './start.js';
 import { sweepRun } from './sweep.js';
@@ -37,7 +38,7 @@ export function createContainerExecutor(place: Place, log: (message: string) => 
   return {
     name: 'container',
     defaultNetwork: 'none',
-    capabilities: ['run', 'writable-layer', 'bind', 'exec', 'checkpoint:criu'],
+    capabilities: ['run', 'writable-layer', 'bind', 'exec', 'inside', 'checkpoint:criu'],
     fingerprint: signal => repeatFingerprint(() => fingerprintPlace(place), refreshMs, signal),
     check: spec => checkSpec(place, spec),
     handleFor: uid => makeHandle(containers.paths(uid).directory),
@@ -94,6 +95,7 @@ export function createContainerExecutor(place: Place, log: (message: string) => 
     },
     bind: createBind(place, containers),
     exec: createExec(place, containers),
+    inside: createInside(place, containers),
     checkpoint: criu.mechanism,
     async [Symbol.asyncDispose]() {
       containers.close();

@@ -43,6 +43,7 @@ export async function prepareRun(
     writeBundle(place, paths, { ...asked, address: address?.split('/')[0] }),
     veth && makeNetwork(place, uid, paths.network, veth, signal),
   ]);
-  const network = spec.network === 'none' && !veth ? ['--netns', paths.network] : [];
+  const quick = request.launch.quickLoopback ? ['--quick-loopback'] : [];
+  const network = spec.network === 'none' && !veth ? ['--netns', paths.network, ...quick] : [];
   return { overlay, setup: [...network, ...own] };
 }

@@ -37,6 +37,7 @@ export function buildCommand(
       ...(place.namespaces.kinds.has('uts') ? ['--hostname', spec.hostname ?? hostnameOf(spec.name)] : []),
       ...(spec.task.exitCode ? ['--checkpoint-exit', String(spec.task.exitCode.checkpoint)] : []),
       ...(launch.waitForAll ? ['--wait-all'] : []),
+      ...(launch.initOptions ?? []),
       ...(place.config.dropCapabilities === false ? [] : ['--drop-capabilities']),
       ...(place.ownRoot ? setUp(place, paths, request, layer) : []),
       '--',

@@ -10,6 +10,13 @@
 
 #define ACCEPT_MAX 16 /* in one turn of the loop, so that reaping goes on beside a flood */
 
+/*
+ * What DMTCP writes into a connection of a process that it is about to dump. It would wait for the other end for
+ * ever: that end says where to hear more and closes. What it said is read in the original and in every copy.
+ */
+#define DRAIN_COOKIE "[dmtcp{"
+#define DRAIN_COOKIE_BYTES 7
+
 /* The tool says of itself that it is one; nothing depends on it. */
 static const char *from_of(const struct line *line)
 {
@@ -28,7 +35,9 @@ static void take(struct init *init, struct asker *asker, int64_t now)
 	const char *mechanism = line_value(&line, "mech");
 	if (mechanism == NULL)
 		mechanism = "any";
-	if (strcmp(line.word, "CHECKPOINT") != 0)
+	if (strcmp(line.word, "RESULT") == 0 && line_number(&line, "v", 1, 1, &version))
+		trigger_ask_again(init, asker, now);
+	else if (strcmp(line.word, "CHECKPOINT") != 0)
 		asker_refuse(asker, "unknown-word");
 	else if (!line_number(&line, "v", 1, 1, &version))
 		asker_refuse(asker, "version");
@@ -56,7 +65,9 @@ void ask_socket_ready(struct init *init, struct asker *asker, int64_t now)
 		/* It has said all it had to say: what comes is its end, or noise. */
 		char noise[256];
 		ssize_t got = read(asker->fd, noise, sizeof noise);
-		if (got > 0 || got == 0 || (errno != EAGAIN && errno != EINTR))
+		if (got >= DRAIN_COOKIE_BYTES && memcmp(noise, DRAIN_COOKIE, DRAIN_COOKIE_BYTES) == 0)
+			asker_answer(asker, &(struct answer){.result = "again", .value = 0, .code = -1});
+		else if (got > 0 || got == 0 || (errno != EAGAIN && errno != EINTR))
 			forget(asker);
 		return;
 	}

@@ -2,6 +2,7 @@
 #include "init.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -78,6 +79,15 @@ void askers_answer_all(struct askers *askers, const struct answer *answer)
 	for (size_t i = 0; i < ASKER_PLACES; i++)
 		if (askers->table[i].kind == ASKER_SIGNAL || askers->table[i].kind == ASKER_SOCKET_WAITING)
 			asker_answer(&askers->table[i], answer);
+}
+
+void askers_list(const struct askers *askers, char *text, size_t size)
+{
+	size_t used = 0;
+	text[0] = '\0';
+	for (size_t i = 0; i < ASKER_PLACES && used + 12 < size; i++)
+		if (askers->table[i].kind == ASKER_SIGNAL)
+			used += (size_t)snprintf(text + used, size - used, "%s%d", used > 0 ? "+" : "", askers->table[i].pid);
 }
 
 int64_t askers_expire(struct askers *askers, int64_t now)

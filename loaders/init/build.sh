@@ -28,4 +28,9 @@ if ! $CC -O2 -static -Wall -Wextra -Werror -std=gnu11 -D_GNU_SOURCE -o "$aside" 
   exit 1
 fi
 mv "$aside" "$binary"
+# The tool again, dynamically linked, for tasks under DMTCP: a static program cannot be kept. They do without where it cannot be built.
+# shellcheck disable=SC2086
+if $CC -O2 -Wall -Wextra -Werror -std=gnu11 -D_GNU_SOURCE -DPORTLAYER_TOOL_ALONE -o "$aside" "$here/tool.c" "$here/line.c" "$here/unix_socket.c" 2>"$aside.log"; then
+  mv "$aside" "$out/checkpoint-dynamic"
+fi
 printf %s "$CC" >"$out/.compiler"

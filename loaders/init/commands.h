@@ -12,5 +12,9 @@ int machine_command(int argc, char **argv);
 int machine_init_command(int argc, char **argv);
 int split_command(int argc, char **argv);
 int enter_command(int argc, char **argv);
+int drain_command(int argc, char **argv);
+int digest_command(int argc, char **argv);
+int peek_command(int argc, char **argv);
+int answer_command(int argc, char **argv);
 
 #endif

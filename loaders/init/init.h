@@ -19,12 +19,30 @@ struct operation {
 	char *const *arguments;
 };
 
+#define LIBRARIES_MAX 8
+
+/* What a preloaded library asks of the container that it is brought into; checked where the container itself sees it. */
+struct task_needs {
+	const char *program; /* must be dynamically linked with glibc; NULL: nothing is checked */
+	const char *glibc;   /* a version of its symbols that libc must have: `2.34` */
+	/* Libraries by name, each with a directory that has it, to be looked in only where no usual one does. */
+	struct {
+		const char *name, *directory;
+	} libraries[LIBRARIES_MAX];
+	size_t library_count;
+};
+
 struct init_options {
 	const char *relay, *relay_early, *socket, *cwd, *hostname;
 	const char *netns; /* `stage` only: a network namespace to be made on this file */
 	const char *env_prefix; /* see environment_take(); NULL: the environment as it is */
 	long long uid, gid; /* -1: as they are */
 	bool wait_all, drop_capabilities, loopback_up;
+	bool quick_loopback; /* `stage` only, with netns: see loopback_quicken() */
+	bool keeper;         /* see keeper_stand() */
+	const char *askers_file; /* the pids that wait for an answer by signal, joined by `+`, kept up to date in this file */
+	const char *restored;    /* the task was brought back from this checkpoint by something that does not know this init */
+	struct task_needs needs;
 	int checkpoint_exit;
 	struct operation operations[OPERATIONS_MAX];
 	size_t operation_count;
@@ -54,6 +72,19 @@ bool setup_run(const struct init_options *options, struct setup_failure *failure
 /* Starts the task. Its pid, or -1 with the reason. */
 pid_t task_start(const struct init_options *options, struct setup_failure *failure);
 
+/* --- keeper.c --- */
+
+/*
+ * Puts a process between PID 1 and the task, and returns in the task: DMTCP brings back a process whose parent was
+ * PID 1 as a grandchild, whose exit status nobody gets. `report` is closed in what stays. -1 and errno.
+ */
+int keeper_stand(int report);
+
+/* --- task_needs.c --- */
+
+/* False, with the reason in words in `why`, where the container lacks something. Completes LD_LIBRARY_PATH. */
+bool task_needs_met(const struct task_needs *needs, char *why, size_t why_size);
+
 /* --- become.c: what the process that will be a task, or a command beside it, takes on --- */
 
 /*
@@ -73,7 +104,9 @@ void self_protect(char *const *argv);
 
 bool loopback_raise(void);
 /* Makes a network namespace, loopback up, and mounts it on the file `path`; the caller stays in its own. NULL, or what could not be done, with errno. */
-const char *netns_make(const char *path);
+const char *netns_make(const char *path, bool quick);
+/* Has the loopback acknowledge at once: a small message and its answer take 40 ms else (Nagle waits for the acknowledgement). */
+bool loopback_quicken(void);
 
 /* --- capabilities.c --- */
 
@@ -127,7 +160,7 @@ struct asker {
 
 /* What one asker is told. NULL where there is nothing to tell. */
 struct answer {
-	const char *result; /* `id`, `restored`, `exit`, `error` */
+	const char *result; /* `id`, `restored`, `exit`, `error`, `again` */
 	const char *crid, *reason;
 	int value, code;
 };
@@ -147,6 +180,8 @@ void asker_answer(struct asker *asker, const struct answer *answer);
 void asker_refuse(struct asker *asker, const char *reason);
 /* Answers everyone who waits for the trigger. */
 void askers_answer_all(struct askers *askers, const struct answer *answer);
+/* The pids of those who wait for a signal, joined by `+`. */
+void askers_list(const struct askers *askers, char *text, size_t size);
 /* Drops who was silent and refuses whose time is up; the next deadline, or -1. */
 int64_t askers_expire(struct askers *askers, int64_t now);
 
@@ -160,13 +195,21 @@ struct trigger {
 	struct line_writer line;
 };
 
+/* The answer to the trigger before, for who asks again. Empty where there was none. */
+struct last_answer {
+	char result[16], crid[33], reason[256];
+	int value, code;
+};
+
 /* --- the init as a whole (init.c, init_loop.c) --- */
 
 struct init {
 	struct init_options options;
 	struct identity identity;
 	struct askers askers;
+	char askers_text[ASKERS_MAX * 8]; /* as the file has it */
 	struct trigger trigger;
+	struct last_answer last;
 	struct relay relay;
 	/* What is to be said, in the order in which it is said. */
 	bool say_started, say_ready, doorbell;
@@ -183,6 +226,8 @@ struct init {
 /* Takes one asker in: it joins the trigger under way, or begins one, or is refused. `line` is NULL for a signal. */
 void trigger_ask(struct init *init, struct asker *asker, const char *from, const char *mechanism, int64_t limit_ms,
 		 const struct line *labels, int64_t now);
+/* Takes in one who asked before and lost the answer: what became of that. */
+void trigger_ask_again(struct init *init, struct asker *asker, int64_t now);
 /* Takes an ANSWER line that was fetched. */
 void trigger_answered(struct init *init, const struct line *answer);
 void trigger_failed(struct init *init, const char *reason);

@@ -2,6 +2,7 @@
 #include "init.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -93,10 +94,27 @@ static bool over(const struct init *init)
 	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 && errno == ECHILD;
 }
 
+/* Before the trigger is told: whoever acts on it finds the file as it is at that moment. */
+static void note_askers(struct init *init)
+{
+	char text[sizeof init->askers_text];
+	if (init->options.askers_file == NULL)
+		return;
+	askers_list(&init->askers, text, sizeof text);
+	if (strcmp(text, init->askers_text) == 0)
+		return;
+	int fd = open(init->options.askers_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	if (fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text))
+		strcpy(init->askers_text, text);
+	if (fd >= 0)
+		close(fd);
+}
+
 void init_loop(struct init *init)
 {
 	while (!over(init)) {
 		int64_t now = clock_ms();
+		note_askers(init);
 		conversation_step(init, now);
 		int64_t next = clock_earlier(askers_expire(&init->askers, now), conversation_next(init));
 

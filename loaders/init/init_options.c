@@ -31,6 +31,14 @@ static bool plain(struct init_options *options, const char *name, const char *va
 		options->hostname = value;
 	else if (strcmp(name, "--env-prefix") == 0)
 		options->env_prefix = value;
+	else if (strcmp(name, "--askers") == 0)
+		options->askers_file = value;
+	else if (strcmp(name, "--restored") == 0)
+		options->restored = value;
+	else if (strcmp(name, "--need-dynamic") == 0)
+		options->needs.program = value;
+	else if (strcmp(name, "--need-glibc") == 0)
+		options->needs.glibc = value;
 	else if (strcmp(name, "--uid") == 0) {
 		if (!number(value, 0, 4294967294LL, &options->uid))
 			*problem = "--uid takes a number";
@@ -46,6 +54,20 @@ static bool plain(struct init_options *options, const char *name, const char *va
 	return true;
 }
 
+/* Options without a value. */
+static bool flag(struct init_options *options, const char *name)
+{
+	bool *known = strcmp(name, "--wait-all") == 0 ? &options->wait_all
+		    : strcmp(name, "--drop-capabilities") == 0 ? &options->drop_capabilities
+		    : strcmp(name, "--loopback-up") == 0 ? &options->loopback_up
+		    : strcmp(name, "--quick-loopback") == 0 ? &options->quick_loopback
+		    : strcmp(name, "--keeper") == 0 ? &options->keeper
+						    : NULL;
+	if (known != NULL)
+		*known = true;
+	return known != NULL;
+}
+
 const char *init_options_parse(int argc, char **argv, struct init_options *options)
 {
 	*options = (struct init_options){.uid = -1, .gid = -1, .checkpoint_exit = DEFAULT_CHECKPOINT_EXIT};
@@ -54,15 +76,14 @@ const char *init_options_parse(int argc, char **argv, struct init_options *optio
 	while (at < argc && problem == NULL && strcmp(argv[at], "--") != 0) {
 		const char *name = argv[at];
 		int takes = setup_arguments(name);
-		if (strcmp(name, "--wait-all") == 0) {
-			options->wait_all = true;
+		if (flag(options, name)) {
 			at++;
-		} else if (strcmp(name, "--drop-capabilities") == 0) {
-			options->drop_capabilities = true;
-			at++;
-		} else if (strcmp(name, "--loopback-up") == 0) {
-			options->loopback_up = true;
-			at++;
+		} else if (strcmp(name, "--library") == 0) {
+			if (at + 2 >= argc || options->needs.library_count == LIBRARIES_MAX)
+				return "--library takes a name and a directory, at most 8 times";
+			options->needs.libraries[options->needs.library_count].name = argv[at + 1];
+			options->needs.libraries[options->needs.library_count++].directory = argv[at + 2];
+			at += 3;
 		} else if (takes >= 0) {
 			if (options->operation_count == OPERATIONS_MAX)
 				return "more than 1024 set-up operations";

@@ -60,6 +60,7 @@ struct kernel_open_how {
 	uint64_t flags, mode, resolve;
 };
 #define KERNEL_RESOLVE_NO_MAGICLINKS 0x02
+#define KERNEL_RESOLVE_NO_SYMLINKS 0x04
 #define KERNEL_RESOLVE_IN_ROOT 0x10
 
 struct kernel_capability_header {

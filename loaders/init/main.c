@@ -21,6 +21,10 @@ static const struct {
 	{"machine-init", machine_init_command},
 	{"split", split_command},
 	{"enter", enter_command},
+	{"drain", drain_command},
+	{"digest", digest_command},
+	{"peek", peek_command},
+	{"answer", answer_command},
 };
 
 /* A starter may have closed 0, 1 or 2; a socket opened there would be taken for standard output. */
@@ -53,6 +57,6 @@ int main(int argc, char **argv)
 		puts(VERSION_TEXT);
 		return 0;
 	}
-	fputs("usage: portlayer-init monitor|init|checkpoint|fold|stage|netns|enter|version ...\n", stderr);
+	fputs("usage: portlayer-init monitor|init|checkpoint|fold|stage|netns|enter|drain|digest|peek|answer|version ...\n", stderr);
 	return EXIT_USAGE;
 }

@@ -24,7 +24,7 @@ bool loopback_raise(void)
 	return raised;
 }
 
-const char *netns_make(const char *path)
+const char *netns_make(const char *path, bool quick)
 {
 	int fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
@@ -36,6 +36,8 @@ const char *netns_make(const char *path)
 	const char *problem = NULL;
 	if (!loopback_raise())
 		problem = "raise the loopback of";
+	else if (quick && !loopback_quicken())
+		problem = "set the routes of";
 	else if (mount("/proc/self/ns/net", path, NULL, MS_BIND, NULL) != 0)
 		problem = "mount";
 	int kept = errno;
@@ -52,7 +54,7 @@ int netns_command(int argc, char **argv)
 		fputs("usage: portlayer-init netns PATH\n", stderr);
 		return EXIT_USAGE;
 	}
-	const char *problem = netns_make(argv[1]);
+	const char *problem = netns_make(argv[1], false);
 	if (problem != NULL)
 		fprintf(stderr, "portlayer-init netns: cannot %s %s: %s\n", problem, argv[1], strerror(errno));
 	return problem == NULL ? 0 : EXIT_SETUP;

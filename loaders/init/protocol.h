@@ -18,6 +18,7 @@
 #define LIMIT_MAX_MS 86400000   /* the longest time limit an asker may name */
 #define DEFAULT_CHECKPOINT_EXIT 85
 #define DEFAULT_SOCKET "/run/portlayer/checkpoint.sock"
+#define KEEPER_NAME "portlayer-keep"
 
 /* Where a container could not be brought up; as docker's and env(1)'s convention has it. */
 #define EXIT_USAGE 2

@@ -68,11 +68,11 @@ int stage_command(int argc, char **argv)
 	struct setup_failure failure;
 	const char *problem = init_options_parse(argc, argv, &options);
 	if (problem != NULL) {
-		fprintf(stderr, "portlayer-init stage: %s\nusage: portlayer-init stage [--relay-early P] [--wait-all] [--netns FILE] [set-up operations] -- COMMAND...\n", problem);
+		fprintf(stderr, "portlayer-init stage: %s\nusage: portlayer-init stage [--relay-early P] [--wait-all] [--netns FILE [--quick-loopback]] [set-up operations] -- COMMAND...\n", problem);
 		return EXIT_USAGE;
 	}
 	/* Before: its mount is to outlive this mount namespace. */
-	const char *could_not = options.netns != NULL ? netns_make(options.netns) : NULL;
+	const char *could_not = options.netns != NULL ? netns_make(options.netns, options.quick_loopback) : NULL;
 	if (could_not != NULL) {
 		failure = (struct setup_failure){.what = "network", .number = errno};
 		snprintf(failure.text, sizeof failure.text, "cannot %s %.120s: %s", could_not, options.netns, strerror(errno));

@@ -21,6 +21,15 @@ static void report(int pipe_end, const char *what, const char *which)
 	_exit(EXIT_SETUP);
 }
 
+static void report_lack(int pipe_end, const char *why)
+{
+	struct setup_failure failure = {.what = "exec", .number = ENOEXEC};
+	snprintf(failure.text, sizeof failure.text, "%s", why);
+	ssize_t ignored = write(pipe_end, &failure, sizeof failure);
+	(void)ignored;
+	_exit(EXIT_SETUP);
+}
+
 static void become_task(const struct init_options *options, int pipe_end, pid_t init)
 {
 	char number[24];
@@ -42,6 +51,11 @@ static void become_task(const struct init_options *options, int pipe_end, pid_t 
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	char why[200];
+	if (!task_needs_met(&options->needs, why, sizeof why))
+		report_lack(pipe_end, why);
+	if (options->keeper && keeper_stand(pipe_end) != 0)
+		report(pipe_end, "fork", "for the task");
 	execvp(options->argv[0], options->argv);
 	report(pipe_end, "exec", options->argv[0]);
 }

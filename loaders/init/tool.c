@@ -138,6 +138,33 @@ static bool converse(int fd, const struct line_writer *line, struct line *answer
 	return false;
 }
 
+/*
+ * Asks, and asks again as often as it is told to: where DMTCP dumps this process, its connection is lost in the original
+ * and in every copy, and each hears from the init that it finds then what it is.
+ */
+static bool ask(const char *path, struct line_writer *line, struct line *answer)
+{
+	for (;;) {
+		int fd = reach(path);
+		if (fd < 0) {
+			fprintf(stderr, "checkpoint: cannot reach the init at %s: %s; this works only inside a container of portlayer\n", path, strerror(errno));
+			return false;
+		}
+		bool answered = converse(fd, line, answer);
+		close(fd);
+		if (!answered) {
+			fputs("checkpoint: the init closed the connection without an answer\n", stderr);
+			return false;
+		}
+		const char *result = line_value(answer, "result");
+		if (result == NULL || strcmp(result, "again") != 0)
+			return true;
+		line_begin(line, "RESULT");
+		line_add_number(line, "v", 1);
+		line_end(line, LINE_BYTES);
+	}
+}
+
 int tool_command(int argc, char **argv)
 {
 	static struct line_writer line;
@@ -153,15 +180,8 @@ int tool_command(int argc, char **argv)
 	const char *path = getenv("PORTLAYER_SOCKET");
 	if (path == NULL || path[0] == '\0')
 		path = DEFAULT_SOCKET;
-	int fd = reach(path);
-	if (fd < 0) {
-		fprintf(stderr, "checkpoint: cannot reach the init at %s: %s; this works only inside a container of portlayer\n", path, strerror(errno));
+	if (!ask(path, &line, &answer))
 		return 1;
-	}
-	if (!converse(fd, &line, &answer)) {
-		fputs("checkpoint: the init closed the connection without an answer\n", stderr);
-		return 1;
-	}
 	const char *result = line_value(&answer, "result"), *crid = line_value(&answer, "crid");
 	const char *reason = line_value(&answer, "reason"), *value = line_value(&answer, "value");
 	long long code = DEFAULT_CHECKPOINT_EXIT;
@@ -180,3 +200,11 @@ int tool_command(int argc, char **argv)
 	fprintf(stderr, "checkpoint: %s\n", reason != NULL ? reason : "refused");
 	return 1;
 }
+
+#ifdef PORTLAYER_TOOL_ALONE
+/* Built by itself, dynamically linked: DMTCP can keep only what it can be preloaded into. */
+int main(int argc, char **argv)
+{
+	return tool_command(argc, argv);
+}
+#endif

@@ -50,10 +50,43 @@ void trigger_ask(struct init *init, struct asker *asker, const char *from, const
 	trigger->sent = false;
 }
 
+/* Answers everyone, and remembers it for who lost the answer. */
+static void answer_all(struct init *init, const struct answer *answer)
+{
+	struct last_answer *last = &init->last;
+	snprintf(last->result, sizeof last->result, "%s", answer->result);
+	snprintf(last->crid, sizeof last->crid, "%s", answer->crid != NULL ? answer->crid : "");
+	snprintf(last->reason, sizeof last->reason, "%s", answer->reason != NULL ? answer->reason : "");
+	last->value = answer->value;
+	last->code = answer->code;
+	init->trigger.active = false;
+	askers_answer_all(&init->askers, answer);
+}
+
+void trigger_ask_again(struct init *init, struct asker *asker, int64_t now)
+{
+	const struct last_answer *last = &init->last;
+	if (init->trigger.active) {
+		asker->deadline = now + DEFAULT_LIMIT_MS;
+		asker->kind = ASKER_SOCKET_WAITING;
+	} else if (last->result[0] != '\0') {
+		asker_answer(asker, &(struct answer){
+					    .result = last->result,
+					    .crid = last->crid[0] != '\0' ? last->crid : NULL,
+					    .reason = last->reason[0] != '\0' ? last->reason : NULL,
+					    .value = last->value,
+					    .code = last->code,
+				    });
+	} else if (init->options.restored != NULL) {
+		asker_answer(asker, &(struct answer){.result = "restored", .crid = init->options.restored, .value = 0, .code = -1});
+	} else {
+		asker_refuse(asker, "nothing-asked");
+	}
+}
+
 void trigger_failed(struct init *init, const char *reason)
 {
-	init->trigger.active = false;
-	askers_answer_all(&init->askers, &(struct answer){.result = "error", .reason = reason, .value = -1, .code = -1});
+	answer_all(init, &(struct answer){.result = "error", .reason = reason, .value = -1, .code = -1});
 }
 
 /* This is a copy: a new identity first, then the answer to everyone who was waiting when the image was taken. */
@@ -64,9 +97,8 @@ static void become_copy(struct init *init, const struct line *line)
 	identity_apply(line, missed, sizeof missed);
 	identity_draw(&init->identity, seed != NULL ? seed : generation);
 	init->trigger.seq = 0;
-	init->trigger.active = false;
 	init->say_started = false;
-	askers_answer_all(&init->askers,
+	answer_all(init,
 			  &(struct answer){.result = "restored", .crid = line_value(line, "crid"), .value = 0, .code = -1});
 
 	line_begin(&init->ready, "READY");
@@ -103,6 +135,5 @@ void trigger_answered(struct init *init, const struct line *line)
 		answer.result = "error";
 		answer.value = -1;
 	}
-	init->trigger.active = false;
-	askers_answer_all(&init->askers, &answer);
+	answer_all(init, &answer);
 }

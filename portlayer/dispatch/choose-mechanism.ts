@@ -59,6 +59,7 @@ function facets(core: Core, spec: ContainerSpec): readonly Mechanism[] {
 }
 
 function candidates(core: Core, { spec, uid }: Subject, negotiated: Negotiated): readonly Candidate[] {
+  const { withholds = {} } = core.registry.loader(spec.loader);
   const candidate = (
     name: string,
     level: Candidate['level'],
@@ -66,7 +67,10 @@ function candidates(core: Core, { spec, uid }: Subject, negotiated: Negotiated):
     missing?: string,
   ): Candidate => {
     const { needs: _, ...kept } = card;
-    const unavailable = missing ?? negotiated.withheld.find(w => w.tag === `checkpoint:${name}`)?.reason;
+    const unavailable =
+      missing ??
+      withholds[`checkpoint:${name}`] ??
+      negotiated.withheld.find(w => w.tag === `checkpoint:${name}`)?.reason;
     const estimate = estimateOf(core, spec, uid, name);
     return {
       mechanism: name,

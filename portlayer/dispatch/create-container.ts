@@ -31,9 +31,31 @@ export async function compileSpec(core: Core, partial: unknown): Promise<Contain
       );
     }
   }
-  core.registry.loader(spec.loader).plan(spec);
+  requireNeeds(core, spec);
+  await core.registry.loader(spec.loader).plan(spec, core.registry.environment(spec.environment).host);
   await executorOf(core, spec).check(spec);
   return spec;
+}
+
+/** What the loader needs of its executor, the executor must have: no host can add it. */
+function requireNeeds(core: Core, spec: ContainerSpec): void {
+  const { capabilities } = executorOf(core, spec);
+  const lacking = core.registry.loader(spec.loader).needs?.filter(tag => !capabilities.includes(tag)) ?? [];
+  if (lacking.length === 0) return;
+  const able = core.registry
+    .executors()
+    .filter(({ executor }) => lacking.every(tag => executor.capabilities.includes(tag)))
+    .map(({ executor }) => executor.name);
+  throw new PortLayerError(
+    'CAPABILITY_MISSING',
+    `The loader ${spec.loader} cannot work in the executor ${spec.executor}.`,
+    {
+      required: `an executor with ${lacking.join(', ')}`,
+      found: `${spec.executor}: ${capabilities.join(', ')}`,
+      remedy: `Choose another executor (${[...new Set(able)].join(', ') || 'none here has it'}) or another loader.`,
+      facts: { field: 'loader', level: 'executor', name: spec.executor },
+    },
+  );
 }
 
 /** A spec that says nothing of its network gets what the executor's users expect: docker's have one of their own. */

@@ -58,7 +58,7 @@ export function createRuns(core: Core, committer: Committer, onGuest: GuestListe
         type: 'starting',
       });
       try {
-        const request = startRequest(core, recordOf(core, uid));
+        const request = await startRequest(core, recordOf(core, uid));
         const handle = bring
           ? await bring(request, core.closing)
           : await executor.start(request, core.closing);
@@ -168,7 +168,7 @@ function endOrResume(core: Core, runs: Runs, uid: string, exit: ExitResult): Pro
   return core.catalog.containerByUid(uid)?.state === 'iterating' ? runs.resume(uid) : runs.end(uid, exit);
 }
 
-function startRequest(core: Core, record: ContainerRecord): StartRequest {
+async function startRequest(core: Core, record: ContainerRecord): Promise<StartRequest> {
   const { spec } = record;
   const env: Record<string, string> = {
     PORTLAYER_CONTAINER: spec.name,
@@ -176,7 +176,8 @@ function startRequest(core: Core, record: ContainerRecord): StartRequest {
   };
   if (record.restoredFrom !== undefined) env.PORTLAYER_RESTORED_FROM = record.restoredFrom;
   if (spec.task.exitCode) env.PORTLAYER_CHECKPOINT_EXIT = String(spec.task.exitCode.checkpoint);
-  const launch = core.registry.loader(spec.loader).plan(spec);
+  const { host } = core.registry.environment(spec.environment);
+  const launch = await core.registry.loader(spec.loader).plan(spec, host);
   return { uid: record.uid, spec, launch, layers: record.layers, env };
 }
 

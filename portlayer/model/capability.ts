@@ -9,6 +9,7 @@ import type { Level } from './level.js';
  * - `writable-layer`: freeze the writable layer as A′.
  * - `bind`: change CPU and memory of a running container; CPU 0 is pause.
  * - `exec`: run a further command in a running container.
+ * - `inside`: let a loader's mechanism run commands of the host in a running container's network.
  * - `trigger`: carry a guest's own trigger to the host and its answer back.
  * - `checkpoint:<mechanism>`: take and restore checkpoints by that mechanism.
  * - `parent`: a running container can be forked with no preparation.

@@ -3,7 +3,7 @@ import type { CapabilitySet, Fingerprint } from '../model/capability.js';
 import type { ExitResult, Handle } from '../model/container-record.js';
 import type { ContainerSpec, ResourceSpec } from '../model/container-spec.js';
 import type { Environment } from './environment.js';
-import type { TreeFacts } from './host.js';
+import type { Finished, Host, TreeFacts } from './host.js';
 import type { LaunchPlan } from './loader.js';
 import type { Mechanism } from './mechanism.js';
 
@@ -106,6 +106,25 @@ export interface ExecSession {
   readonly exited: Promise<{ readonly code: number }>;
 }
 
+/**
+ * Facet: what a loader's mechanism needs of a running container on a Linux host. Throws WRONG_STATE where it has ended.
+ */
+export interface Inside {
+  /** The host that the containers are on. */
+  readonly host: Host;
+  /** The frozen layers, oldest first, that the present writable layer was begun on: what is frozen of it now belongs on these. */
+  layersBelow(uid: string): Promise<readonly string[]>;
+  /** The pid of the container's init on the host. */
+  init(uid: string): Promise<number>;
+  /** A regular file of at most 64 KiB, by its path inside. None of the container's links is followed. Throws NOT_FOUND. */
+  read(uid: string, path: string): Promise<string>;
+  /**
+   * Runs a command of the host's, with the host's files and rights, in the container's network and its pid namespace: it
+   * reaches what listens there, and signals its processes by the pids that they have inside.
+   */
+  run(uid: string, argv: readonly string[], signal?: AbortSignal): Promise<Finished>;
+}
+
 /** What isolates and runs. All methods but `start` are idempotent; what runs outlives this object. */
 export interface Executor extends AsyncDisposable {
   readonly name: string;
@@ -148,6 +167,7 @@ export interface Executor extends AsyncDisposable {
   list(): Promise<readonly string[]>;
   readonly bind?: Bind;
   readonly exec?: Exec;
+  readonly inside?: Inside;
   /** Present where this executor can checkpoint what runs in it. */
   readonly checkpoint?: Mechanism;
 }

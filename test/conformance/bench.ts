@@ -84,7 +84,8 @@ export class Bench {
     this.#uids.add(uid);
     const { layers = [], env = {} } = options;
     await this.executor.check(spec);
-    await this.executor.start({ uid, spec, launch: this.loader.plan(spec), layers, env }, deadline());
+    const launch = await this.loader.plan(spec);
+    await this.executor.start({ uid, spec, launch, layers, env }, deadline());
     return uid;
   }
 

@@ -10,6 +10,7 @@ export function facetChecks(bench: () => Bench): void {
       const claims = new Set(executor.capabilities);
       assert.equal(claims.has('bind'), executor.bind !== undefined, 'bind');
       assert.equal(claims.has('exec'), executor.exec !== undefined, 'exec');
+      assert.equal(claims.has('inside'), executor.inside !== undefined, 'inside');
       const checkpoints = executor.capabilities.filter(tag => tag.startsWith('checkpoint:'));
       const expected = executor.checkpoint ? [`checkpoint:${executor.checkpoint.name}`] : [];
       assert.deepEqual(checkpoints, expected);

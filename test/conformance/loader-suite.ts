@@ -19,25 +19,27 @@ export function loaderSuite(name: string, subject: () => Promise<LoaderSubject>)
     });
     const spec = compileContainerSpec({
       name: 'c',
+      network: 'none',
       task: { argv: ['sh', '-c', 'x y'], env: { A: 'b c', PATH: '/only' } },
     });
 
-    it('plans purely: the same spec, the same plan, and the spec as it was', () => {
+    it('plans purely: the same spec, the same plan, and the spec as it was', async () => {
       const before = structuredClone(spec);
-      assert.deepEqual(made.loader.plan(spec), made.loader.plan(spec));
+      assert.deepEqual(await made.loader.plan(spec, made.host), await made.loader.plan(spec, made.host));
       assert.deepEqual(spec, before);
     });
 
-    it("keeps the task's own arguments and environment", () => {
-      const plan = made.loader.plan(spec);
+    it("keeps the task's own arguments and environment", async () => {
+      const plan = await made.loader.plan(spec, made.host);
       assert.deepEqual(plan.argv.slice(-3), ['sh', '-c', 'x y']);
       assert.equal(plan.env.A, 'b c');
       assert.equal(plan.env.PATH, '/only');
     });
 
-    it('gives a PATH with the guest tool where the task has none', () => {
-      const plain = compileContainerSpec({ name: 'c', task: { argv: ['x'] } });
-      assert.match(made.loader.plan(plain).env.PATH ?? '', /^\/run\/portlayer\/bin:/);
+    it('gives a PATH with the guest tool where the task has none', async () => {
+      const plain = compileContainerSpec({ name: 'c', network: 'none', task: { argv: ['x'] } });
+      const { env } = await made.loader.plan(plain, made.host);
+      assert.match(env.PATH ?? '', /^\/run\/portlayer\/bin:/);
     });
 
     it('claims a checkpoint capability exactly where it has the facet', () => {

@@ -86,6 +86,7 @@ function initArguments(request: StartRequest): readonly string[] {
     ...(user ? ['--uid', String(user.uid), '--gid', String(user.gid)] : []),
     ...(exitCode ? ['--checkpoint-exit', String(exitCode.checkpoint)] : []),
     ...(launch.waitForAll ? ['--wait-all'] : []),
+    ...(launch.initOptions ?? []),
     ...(user ? ['--state-owner', inside.state, String(user.uid), String(user.gid)] : []),
     '--',
     ...launch.argv,
@@ -106,6 +107,12 @@ function ownMounts(request: StartRequest, parts: BundleParts): readonly Mount[] 
     bind(parts.paths.relay, inside.relay, false),
     bind(parts.bin, inside.bin, true),
     ...request.launch.bring.map(b => bind(b.source, b.target, true)),
+    ...(request.launch.scratch ?? []).map(({ target, bytes }) => ({
+      destination: target,
+      type: 'tmpfs',
+      source: 'tmpfs',
+      options: ['nosuid', 'nodev', 'noexec', 'mode=777', `size=${bytes}`],
+    })),
   ];
 }
 

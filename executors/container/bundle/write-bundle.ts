@@ -46,6 +46,7 @@ export async function writeBundle(
   return [
     ...[paths.merged, paths.etc, paths.points, paths.upper, paths.work].flatMap(path => ['--mkdir', path]),
     ...texts.flatMap(([name, text]) => ['--write', `${paths.etc}/${name}`, text]),
+    ...(request.launch.scratch ?? []).flatMap(({ target }) => ['--mkdir', `${paths.points}${target}`]),
     ...targets.flatMap(({ source, target }) => ['--point', source, `${paths.points}${target}`]),
   ];
 }

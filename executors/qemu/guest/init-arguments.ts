@@ -17,6 +17,7 @@ export function initArguments(request: StartRequest, identity: Identity, gateway
       ...(task.user ? ['--uid', String(task.user.uid), '--gid', String(task.user.gid)] : []),
       ...(task.exitCode ? ['--checkpoint-exit', String(task.exitCode.checkpoint)] : []),
       ...(launch.waitForAll ? ['--wait-all'] : []),
+      ...(launch.initOptions ?? []),
       ...['--proc', '/proc'],
       ...(task.user ? ['--state-owner', '/state', String(task.user.uid), String(task.user.gid)] : []),
       '--',

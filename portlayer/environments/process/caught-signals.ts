@@ -9,7 +9,11 @@ import type { Host } from '../../plugin/host.js';
  */
 export async function taskHandles(host: Host, init: number, signal: number): Promise<boolean | undefined> {
   const read = (path: string): Promise<string> => host.files.read(path).then(String, () => '');
-  const [task] = (await read(`/proc/${init}/task/${init}/children`)).trim().split(' ');
+  const firstChild = async (pid: number | string): Promise<string | undefined> =>
+    (await read(`/proc/${pid}/task/${pid}/children`)).trim().split(' ')[0];
+  let task = await firstChild(init);
+  // What stands between the init and a task of DMTCP's handles nothing itself.
+  if (task && (await read(`/proc/${task}/comm`)).trim() === 'portlayer-keep') task = await firstChild(task);
   if (!task) return undefined;
   const caught = /^SigCgt:\s*([0-9a-f]{16})$/m.exec(await read(`/proc/${task}/status`))?.[1];
   if (caught === undefined) return undefined;

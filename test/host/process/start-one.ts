@@ -10,7 +10,7 @@ export async function startOne(executor: Executor): Promise<string> {
   const uid = newUlid();
   const script = 'trap "exit 21" TERM; echo ready; while :; do sleep 0.05; done';
   const spec = compileContainerSpec({ name: 'one', task: { argv: ['sh', '-c', script] } });
-  const launch = initLoader.create({}).plan(spec);
+  const launch = await initLoader.create({}).plan(spec);
   const signal = AbortSignal.timeout(10_000);
   await executor.start({ uid, spec, launch, layers: [], env: {} }, signal);
   for await (const entry of executor.logs(uid, { follow: true }, signal)) if (entry.text === 'ready') break;

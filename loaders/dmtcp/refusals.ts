@@ -1,0 +1,44 @@
+import { PortLayerError } from '../../portlayer/errors/port-layer-error.js';
+
+/** Nothing in the container is under DMTCP any more. */
+export function noPeers(): PortLayerError {
+  return new PortLayerError('WRONG_STATE', 'No process of this container can be checkpointed by DMTCP now.', {
+    required: 'a dynamically linked program that has begun, and no other checkpoint under way',
+    found: 'no process that its coordinator knows and that runs',
+    remedy: 'Ask again when the task runs; a task that has executed a static program cannot be kept.',
+    facts: { level: 'loader', name: 'dmtcp' },
+  });
+}
+
+/** The coordinator does not answer: a paused one cannot. */
+export function silent(ms: number): PortLayerError {
+  return new PortLayerError(
+    'QUIESCE_TIMEOUT',
+    `The container's DMTCP coordinator did not answer within ${ms} ms.`,
+    {
+      required: 'a container that is not paused: its own processes write the images',
+      found: 'no answer',
+      remedy: 'Continue it first, with: portlayer unpause NAME',
+    },
+  );
+}
+
+/** Some process would not be suspended. */
+export function notSuspended(ms: number): PortLayerError {
+  return new PortLayerError('QUIESCE_TIMEOUT', `The processes could not be suspended within ${ms} ms.`, {
+    required: 'every thread reaches a safe point',
+    found: 'at least one did not',
+    remedy:
+      'A unix socket to something outside DMTCP, a pseudo terminal, or a blocked checkpoint signal keeps them; design/mechanisms/dmtcp.md names all. If the container does not run on, restore its newest checkpoint.',
+  });
+}
+
+/** The images took longer than they may. */
+export function tooLong(ms: number): PortLayerError {
+  return new PortLayerError('QUIESCE_TIMEOUT', `The images were not written within ${ms} ms.`, {
+    required: `images within ${ms} ms`,
+    found: 'they were still being written',
+    remedy:
+      'Ask again, or allow more with dumpMs in the configuration of the loader dmtcp. The container runs on.',
+  });
+}

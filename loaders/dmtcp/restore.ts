@@ -1,0 +1,139 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PortLayerError } from '../../portlayer/errors/port-layer-error.js';
+import type { ExitResult, Handle } from '../../portlayer/model/container-record.js';
+import type { Executor, Inside, StartRequest } from '../../portlayer/plugin/executor.js';
+import type { CheckpointReader } from '../../portlayer/plugin/mechanism.js';
+import { coordinatorOf } from './coordinator.js';
+import { checkImages, type ImageFacts, imagesOf, readImageFacts } from './image.js';
+import type { Peer } from './parse-command.js';
+import { type PlanParts, planRestart } from './plan.js';
+
+const defaultRestartMs = 60_000;
+const lookMs = 10;
+/** What DMTCP's programs end with when something is not as it must be. */
+const DMTCP_FAILED = 99;
+
+/**
+ * Starts one container whose task comes from images: all is checked before anything is started, and it is there when every
+ * process runs and those who waited for an answer at the dump have theirs. On failure nothing of it runs.
+ */
+export async function restartCopy(
+  parts: PlanParts,
+  access: Inside,
+  from: CheckpointReader,
+  request: StartRequest,
+  executor: Executor,
+  signal: AbortSignal,
+): Promise<Handle> {
+  const { uid, spec } = request;
+  const facts = await readImageFacts(access.host, from.directory);
+  requireBuild(parts, facts);
+  await executor.check(spec);
+  await checkImages(access.host, from.directory, facts, signal);
+  const names = facts.files.map(file => file.name);
+  const launch = planRestart(parts, spec, from.record.crid, imagesOf(from.directory), names);
+  await executor.disk.discard(uid);
+  const ms = parts.config.restartMs ?? defaultRestartMs;
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(ms)]);
+  try {
+    const handle = await executor.start({ ...request, launch }, limit);
+    const watching = new AbortController();
+    const exit = executor.wait(uid, AbortSignal.any([limit, watching.signal]));
+    exit.catch(() => {});
+    try {
+      const peers = await running(parts, access, uid, facts, exit, limit);
+      if (peers) await answerAskers(access, uid, facts, peers, limit);
+      else requireOrderly(await exit, await lastWords(executor, uid));
+    } finally {
+      watching.abort();
+    }
+    return handle;
+  } catch (caught) {
+    await executor.stop(uid, 0);
+    throw caught instanceof PortLayerError || signal.aborted ? caught : tooLong(ms, caught);
+  }
+}
+
+/** Resolves with the processes when all run; with nothing where the task has ended by then. */
+async function running(
+  parts: PlanParts,
+  access: Inside,
+  uid: string,
+  facts: ImageFacts,
+  exit: Promise<ExitResult>,
+  limit: AbortSignal,
+): Promise<readonly Peer[] | undefined> {
+  let over = false;
+  const end = () => {
+    over = true;
+  };
+  exit.then(end, end);
+  while (!over) {
+    limit.throwIfAborted();
+    try {
+      const coordinator = await coordinatorOf(parts.found, access, uid);
+      const peers = await coordinator.list(limit);
+      const all = peers.length >= facts.files.length || facts.files.length === 0;
+      if (all && peers.every(peer => peer.state === 'RUNNING')) return peers;
+    } catch (caught) {
+      limit.throwIfAborted();
+      if (!(caught instanceof PortLayerError)) throw caught;
+      // No port yet, or no container any more: the exit tells.
+    }
+    await Promise.race([sleep(lookMs), exit]);
+  }
+  return undefined;
+}
+
+/** Those who asked by signal are in the image; the init that they asked is not. The pids are the new ones. */
+async function answerAskers(
+  access: Inside,
+  uid: string,
+  facts: ImageFacts,
+  peers: readonly Peer[],
+  signal: AbortSignal,
+): Promise<void> {
+  const pids = peers.filter(peer => facts.askers.includes(peer.virtualPid)).map(peer => String(peer.pid));
+  if (pids.length > 0) await access.run(uid, [access.host.initBinary, 'answer', '0', ...pids], signal);
+}
+
+/** A task that was near its end may end before it was seen to run; one that did not come up ends as DMTCP's programs do. */
+function requireOrderly(exit: ExitResult, said: string): void {
+  const broken = exit.code === DMTCP_FAILED || exit.failure !== undefined || /\bASSERT at \S+:\d+/.test(said);
+  if (!broken) return;
+  throw new PortLayerError('EXECUTOR_UNAVAILABLE', 'The checkpoint could not be restarted by DMTCP.', {
+    required: 'a restart of every process',
+    found: exit.failure ?? (said.slice(0, 500) || `exit code ${exit.code}`),
+    remedy:
+      'See the reason above: what DMTCP cannot bring back is in design/mechanisms/dmtcp.md. Nothing is left of the copy.',
+  });
+}
+
+async function lastWords(executor: Executor, uid: string): Promise<string> {
+  const lines: string[] = [];
+  const options = { follow: false, tail: 20 };
+  for await (const entry of executor.logs(uid, options, AbortSignal.timeout(5_000)))
+    if (entry.stream === 'stderr') lines.push(entry.text);
+  const asserted = lines.findIndex(line => /\bASSERT at /.test(line));
+  return lines.slice(Math.max(asserted, 0)).join('; ');
+}
+
+function requireBuild(parts: PlanParts, facts: ImageFacts): void {
+  if (facts.build === parts.found.build) return;
+  throw new PortLayerError('CONSTRAINT_UNMET', 'Another build of DMTCP made this checkpoint.', {
+    required: `build ${facts.build}`,
+    found: `build ${parts.found.build}, of DMTCP ${parts.found.version} in ${parts.found.prefix}`,
+    remedy:
+      'Set prefix in the configuration of the loader dmtcp to the build that made it. Nothing was started.',
+    facts: { level: 'loader', name: 'dmtcp' },
+  });
+}
+
+function tooLong(ms: number, cause: unknown): PortLayerError {
+  return new PortLayerError('EXECUTOR_UNAVAILABLE', `The restart took longer than ${ms} ms and was ended.`, {
+    required: `a restart within ${ms} ms`,
+    found: 'not every process ran',
+    remedy: 'Restore it again, or allow more with restartMs in the configuration of the loader dmtcp.',
+    cause,
+  });
+}
