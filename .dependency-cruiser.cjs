@@ -76,6 +76,7 @@ module.exports = {
       ['portlayer/api', 'portlayer/client'],
     ),
     thirdParty('execa-in-environments', ['execa', 'ssh2'], ['portlayer/environments']),
+    thirdParty('vsphere-in-its-executor', ['node-vsphere-soap', 'soap'], ['executors/vsphere']),
     thirdParty('sqlite-in-catalog', ['better-sqlite3'], ['portlayer/catalog']),
     thirdParty('tables-in-cli', ['commander', 'cli-table3'], ['portlayer/cli']),
   ],

@@ -16,5 +16,6 @@ int drain_command(int argc, char **argv);
 int digest_command(int argc, char **argv);
 int peek_command(int argc, char **argv);
 int answer_command(int argc, char **argv);
+int guest_command(int argc, char **argv);
 
 #endif

@@ -25,6 +25,7 @@ static const struct {
 	{"digest", digest_command},
 	{"peek", peek_command},
 	{"answer", answer_command},
+	{"guest", guest_command},
 };
 
 /* A starter may have closed 0, 1 or 2; a socket opened there would be taken for standard output. */
@@ -57,6 +58,6 @@ int main(int argc, char **argv)
 		puts(VERSION_TEXT);
 		return 0;
 	}
-	fputs("usage: portlayer-init monitor|init|checkpoint|fold|stage|netns|enter|drain|digest|peek|answer|version ...\n", stderr);
+	fputs("usage: portlayer-init monitor|init|checkpoint|fold|stage|netns|enter|drain|digest|peek|answer|guest|version ...\n", stderr);
 	return EXIT_USAGE;
 }

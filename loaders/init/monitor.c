@@ -75,6 +75,8 @@ static bool set_up(struct monitor *monitor, const struct monitor_options *option
 		what = "cannot make a signalfd";
 	else if (!log_open(&monitor->log, monitor->directory, options->log_max_bytes, options->log_files))
 		what = "cannot open the log";
+	else if (options->log_copy != NULL && !log_copy_to(&monitor->log, options->log_copy))
+		what = "cannot open the copy of the log";
 	else if (!exit_reserve(monitor))
 		what = "cannot write exit.tmp";
 	else if (!control_open(monitor))

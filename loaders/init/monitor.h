@@ -31,6 +31,7 @@ struct monitor_options {
 	size_t cgroup_count;
 	const char *pid_file; /* see struct monitor */
 	const char *memory_group;
+	const char *log_copy; /* a file or a serial port that gets every entry of the log too */
 };
 
 /* Reads the command line, up to the command at `optind`; NULL, or what is wrong with it. */
@@ -48,7 +49,7 @@ struct log_stream {
 };
 
 struct monitor_log {
-	int directory, fd;
+	int directory, fd, copy;
 	long long size, bytes_max;
 	int files;
 	unsigned long dropped;
@@ -57,6 +58,8 @@ struct monitor_log {
 };
 
 bool log_open(struct monitor_log *log, int directory, long long bytes_max, int files);
+/* Writes every entry to this file or port as well. */
+bool log_copy_to(struct monitor_log *log, const char *path);
 /* Reads what is there, but a bounded amount, so that a busy guest does not starve the loop. */
 void log_read(struct monitor_log *log, struct log_stream *stream);
 /* Writes pieces that have waited for their line end long enough; the next moment at which some will have, or -1. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,7 +29,38 @@ bool log_open(struct monitor_log *log, int directory, long long bytes_max, int f
 	log->directory = directory;
 	log->bytes_max = bytes_max;
 	log->files = files;
+	log->copy = -1;
 	return open_file(log);
+}
+
+bool log_copy_to(struct monitor_log *log, const char *path)
+{
+	struct termios line;
+	log->copy = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY);
+	/* Of a terminal line ends would come out as two characters. */
+	if (log->copy >= 0 && tcgetattr(log->copy, &line) == 0) {
+		cfmakeraw(&line);
+		tcsetattr(log->copy, TCSANOW, &line);
+	}
+	return log->copy >= 0;
+}
+
+/* A port that takes no more loses entries, not the task's time. */
+static void copy_entry(const struct monitor_log *log, const struct iovec *pieces)
+{
+	char text[STREAM_BYTES + 128];
+	size_t length = 0, at = 0;
+	for (int i = 0; i < 3; i++) {
+		memcpy(text + length, pieces[i].iov_base, pieces[i].iov_len);
+		length += pieces[i].iov_len;
+	}
+	while (at < length) {
+		ssize_t sent = write(log->copy, text + at, length - at);
+		if (sent > 0)
+			at += (size_t)sent;
+		else if (errno != EINTR)
+			return;
+	}
 }
 
 static void rotate(struct monitor_log *log)
@@ -63,6 +95,8 @@ static bool put(struct monitor_log *log, const char *stream, bool whole, const c
 	if (log->size > 0 && log->size + (long long)all > log->bytes_max)
 		rotate(log);
 	struct iovec pieces[] = {{head, used}, {(void *)text, length}, {"\n", 1}};
+	if (log->copy >= 0)
+		copy_entry(log, pieces);
 	ssize_t written = writev(log->fd, pieces, 3);
 	if (written == (ssize_t)all) {
 		log->size += written;

@@ -25,6 +25,7 @@ const char *monitor_options_parse(int argc, char **argv, struct monitor_options 
 		{"cgroup", required_argument, NULL, 'c'},
 		{"pid-file", required_argument, NULL, 'p'},
 		{"memory-group", required_argument, NULL, 'm'},
+		{"log-copy", required_argument, NULL, 'l'},
 		{NULL, 0, NULL, 0},
 	};
 	long long number;
@@ -52,6 +53,9 @@ const char *monitor_options_parse(int argc, char **argv, struct monitor_options 
 			break;
 		case 'p':
 			options->pid_file = optarg;
+			break;
+		case 'l':
+			options->log_copy = optarg;
 			break;
 		case 'm':
 			options->memory_group = optarg;

@@ -17,7 +17,7 @@ interface Counts {
 
 const SUITES = [
   { name: 'unit', files: 'test/unit/**/*.test.ts', minutes: 8 },
-  { name: 'host', files: 'test/host/{process,container}/**/*.test.ts', minutes: 20 },
+  { name: 'host', files: 'test/host/{process,container,vsphere}/**/*.test.ts', minutes: 20 },
   { name: 'integration', files: 'test/integration/**/*.test.ts', minutes: 20 },
   // Boots machines, mostly under emulation, where a boot hangs now and then: by name only.
   { name: 'machine', files: 'test/host/qemu/**/*.test.ts', minutes: 30, byName: true },

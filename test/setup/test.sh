@@ -4,6 +4,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 sh test/setup/packages.sh
 sh test/setup/parts/criu.sh
+sh test/setup/parts/vcenter.sh
 # Machines are tested by name only: npm test -- machine
 case " $* " in *" machine "*) sh test/setup/parts/qemu.sh ;; esac
 npm run --silent build
