@@ -3,7 +3,9 @@ import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { builtinEnvironments, builtinExecutors } from '../executors/builtins.js';
 import { builtinLoaders } from '../loaders/builtins.js';
+import type { Listener } from './api/listener.js';
 import { createApiServer } from './api/server.js';
+import type { TlsFiles } from './api/tls.js';
 import { openCatalog } from './catalog/sqlite-catalog.js';
 import { socketPath } from './client/address.js';
 import { createClosers } from './closers.js';
@@ -11,6 +13,7 @@ import { createDispatch, type RunningDispatch } from './dispatch/create-dispatch
 import { type Rebuilt, rebuild } from './dispatch/rebuild.js';
 import { createLocalEnvironment } from './environments/local/local-environment.js';
 import { PortLayerError } from './errors/port-layer-error.js';
+import { parseListener, readApiConfig } from './listen-config.js';
 import { loadPlugins } from './load-plugins.js';
 import { openEnvironments } from './open-environments.js';
 import { packageRoot } from './package-root.js';
@@ -31,6 +34,10 @@ export interface ServiceOptions {
   readonly stateDirectory: string;
   /** Absolute path of the unix socket. Default: `portlayer.sock` in the state directory. */
   readonly socketPath?: string;
+  /** What to listen on instead, as `--listen` is written. Default: {@link socketPath}. */
+  readonly listen?: readonly string[];
+  /** For ports. Default: what the configuration says. */
+  readonly tls?: TlsFiles;
   /** Configuration of plugins, by name. Default: {@link configFile}. */
   readonly config?: PluginConfig;
   /** A file with that configuration. Default: `config.json` in the state directory, where there is one. */
@@ -45,6 +52,8 @@ export interface ServiceOptions {
 /** A service that answers on its socket. Disposing ends the service and nothing that runs in it. */
 export interface Service extends AsyncDisposable {
   readonly socketPath: string;
+  /** The TCP ports that it listens on. */
+  readonly ports: readonly number[];
   readonly dispatch: RunningDispatch;
 }
 
@@ -77,6 +86,8 @@ function requireShort(stateDirectory: string): void {
 async function open(options: ServiceOptions, path: string, reserve: Reserve): Promise<Service> {
   const { stateDirectory, log } = options;
   const closers = createClosers();
+  const listen = await listenersOf(options, path);
+  const first = listen.flatMap(each => ('path' in each ? each.path : []))[0] ?? path;
   try {
     const catalog = openCatalog(join(stateDirectory, 'catalog.db'));
     closers.add(() => catalog.close());
@@ -88,13 +99,27 @@ async function open(options: ServiceOptions, path: string, reserve: Reserve): Pr
     const specs = await openSpecStore(join(stateDirectory, 'specs'), log);
     const dispatch = await createDispatch({ registry, catalog, store, specs, reserve, audit, log });
     closers.add(() => dispatch[Symbol.asyncDispose]());
-    const server = await createApiServer({ dispatch, listen: [{ path, mode: 0o600 }], log });
+    const server = await createApiServer({
+      dispatch,
+      listen,
+      log,
+      refused: (who, what, why) => audit.record({ who, what, on: '', outcome: 'refused', why }),
+    });
     closers.add(() => server.stop(STOP_GRACE_MS));
-    return { socketPath: path, dispatch, [Symbol.asyncDispose]: () => closers.close() };
+    const { ports } = server;
+    return { socketPath: first, ports, dispatch, [Symbol.asyncDispose]: () => closers.close() };
   } catch (caught) {
     await closers.close();
     throw caught;
   }
+}
+
+/** The service's own socket, or what is given instead, and what the configuration adds. */
+async function listenersOf(options: ServiceOptions, path: string): Promise<readonly Listener[]> {
+  const config = await readApiConfig(configFileOf(options));
+  const api = options.tls ? { ...config, tls: options.tls } : config;
+  const own = options.listen?.map(written => parseListener(written, api)) ?? [{ path }];
+  return [...own, ...(config.listen ?? []).map(written => parseListener(written, api))];
 }
 
 /** Runs a service in the foreground until SIGTERM or SIGINT. */
@@ -108,6 +133,7 @@ export async function serve(options: ServiceOptions): Promise<void> {
   const service = await openService(options);
   const { recovered } = service.dispatch;
   options.log(`serving on ${service.socketPath}`);
+  for (const port of service.ports) options.log(`serving on port ${port}, with certificates`);
   options.log(
     `taken up: ${recovered.running} running, ${recovered.ended} ended, ${recovered.commitsResumed} commits resumed, ` +
       `${recovered.checkpointsUndone} checkpoints undone, ${recovered.checkpointsFound} found again`,
@@ -191,11 +217,15 @@ function configOf(
   options: ServiceOptions,
   plugins: readonly { readonly name: string }[],
 ): Promise<ServiceConfig> | ServiceConfig {
-  const usual = join(options.stateDirectory, 'config.json');
-  const file = options.configFile ?? (existsSync(usual) ? usual : undefined);
+  const file = configFileOf(options);
   if (file === undefined) return { plugins: {}, environments: {} };
   return readConfig(
     file,
     plugins.map(plugin => plugin.name),
   );
+}
+
+function configFileOf(options: Pick<ServiceOptions, 'stateDirectory' | 'configFile'>): string | undefined {
+  const usual = join(options.stateDirectory, 'config.json');
+  return options.configFile ?? (existsSync(usual) ? usual : undefined);
 }

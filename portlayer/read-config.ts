@@ -29,13 +29,14 @@ const environmentsSchema = {
 } as const;
 
 /**
- * Reads a configuration file: one JSON object, a member for each plugin, and `environments`. Throws INVALID_SPEC where
+ * Reads a configuration file: one JSON object, a member for each plugin, `environments`, and `api`, which
+ * `readApiConfig` reads. Throws INVALID_SPEC where
  * it is not there, is not such an object, or names a plugin that there is not.
  *
  * @param known the names of the plugins there are
  */
 export async function readConfig(path: string, known: readonly string[]): Promise<ServiceConfig> {
-  const { environments = {}, ...plugins } = parse(path, await read(path));
+  const { environments = {}, api: _, ...plugins } = parse(path, await read(path));
   const entries = checkAgainst<ServiceConfig['environments']>(
     `environments in ${path}`,
     environmentsSchema,

@@ -1,4 +1,4 @@
-import { chmod, lstat, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { isErrno, PortLayerError } from '../errors/port-layer-error.js';
@@ -8,12 +8,14 @@ const MAX_PATH = 95;
 /** How long a service may take to accept before its socket counts as dead. */
 const PROBE_MS = 1000;
 
-/** A unix socket that the API listens on. */
-export interface Listener {
+/** The file of a unix socket. */
+export interface SocketFile {
   /** Absolute, at most 95 characters. */
   readonly path: string;
   /** Default 0600: only the user that runs the service. */
   readonly mode?: number;
+  /** The group that the file is given to. Default: the service's own. */
+  readonly gid?: number;
 }
 
 /** Takes the socket away again, unless another service has put its own in its place. */
@@ -25,15 +27,21 @@ export type Unlisten = () => Promise<void>;
  *
  * @param bind listens on the path it is given
  */
-export async function listenOn(listener: Listener, bind: (path: string) => Promise<void>): Promise<Unlisten> {
-  const { path, mode = 0o600 } = listener;
+export async function listenOn(
+  listener: SocketFile,
+  bind: (path: string) => Promise<void>,
+): Promise<Unlisten> {
+  const { path, mode = 0o600, gid } = listener;
   checkLength(path);
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const made = await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  // A socket for others in a directory that only this user can enter would be for nobody.
+  if (made !== undefined && (mode & 0o066) !== 0) await chmod(dirname(path), 0o755);
   await refuseLive(path);
   const directory = await mkdtemp(join(dirname(path), '.s-'));
   try {
     const temporary = join(directory, 's');
     await bind(temporary);
+    if (gid !== undefined) await chown(temporary, -1, gid);
     await chmod(temporary, mode);
     await rename(temporary, path);
   } finally {

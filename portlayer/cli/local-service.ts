@@ -6,8 +6,12 @@ import { PortLayerError } from '../errors/port-layer-error.js';
 /** What `serve` takes; absent: the defaults of `client/address.ts`. */
 export interface ServeOptions {
   readonly stateDir?: string;
-  /** `unix:PATH`; absent: the socket in the state directory. */
-  readonly listen?: string;
+  /** `unix:PATH[,role=…]` or `tcp:HOST:PORT`; absent: the socket in the state directory. */
+  readonly listen?: readonly string[];
+  /** PEM files, for ports: the service's certificate, its key, and who signs the callers' certificates. */
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly tlsClientCa?: string;
   /** Modules with plugins of somebody else's. */
   readonly plugin?: readonly string[];
   /** A file with the configuration of plugins; absent: `config.json` in the state directory, where there is one. */
@@ -42,12 +46,13 @@ export async function loadLocalService(log: (line: string) => void): Promise<Loc
   const main = await import('../main.js');
   const directory = (given: string | undefined) => resolve(given ?? defaultStateDirectory());
   return {
-    serve: ({ stateDir, listen, plugin, config }) =>
+    serve: ({ stateDir, listen, plugin, config, ...tls }) =>
       main.serve({
         stateDirectory: directory(stateDir),
         plugins: plugin ?? [],
         ...(config !== undefined && { configFile: config }),
-        ...(listen !== undefined && { socketPath: socketOf(listen) }),
+        ...(listen !== undefined && { listen: listen.map(absolute) }),
+        ...tlsFiles(tls),
         log,
       }),
     doctor: ({ stateDir, config }) =>
@@ -75,12 +80,22 @@ export async function loadLocalService(log: (line: string) => void): Promise<Loc
   };
 }
 
-function socketOf(listen: string): string {
-  if (listen.startsWith('unix:')) return resolve(listen.slice('unix:'.length));
-  throw new PortLayerError('INVALID_SPEC', 'The service listens on unix sockets only.', {
-    required: 'unix:PATH',
-    found: listen,
-    remedy: 'Write it as --listen unix:/run/portlayer.sock',
-    facts: { field: 'listen' },
+/** A relative path is one from here. */
+function absolute(listen: string): string {
+  const [, path, rest = ''] = /^unix:([^/,][^,]*)(,.*)?$/.exec(listen) ?? [];
+  return path === undefined ? listen : `unix:${resolve(path)}${rest}`;
+}
+
+/** All three or none: a certificate without the rest would leave the port to anybody. */
+function tlsFiles({ tlsCert, tlsKey, tlsClientCa }: ServeOptions) {
+  const given = [tlsCert, tlsKey, tlsClientCa].filter(file => file !== undefined);
+  if (given.length === 0) return {};
+  if (tlsCert !== undefined && tlsKey !== undefined && tlsClientCa !== undefined)
+    return { tls: { cert: resolve(tlsCert), key: resolve(tlsKey), clientCa: resolve(tlsClientCa) } };
+  throw new PortLayerError('INVALID_SPEC', 'A port needs three TLS files.', {
+    required: '--tls-cert, --tls-key and --tls-client-ca',
+    found: `${given.length} of them`,
+    remedy: 'Give all three, or none and listen on unix sockets.',
+    facts: { field: 'tls' },
   });
 }

@@ -78,6 +78,9 @@ function createProgram(context: VerbContext): Command {
       new Option('--output <format>', 'table for people, json for programs').choices(['table', 'json']),
     )
     .option('-q, --quiet', 'names and ids only')
+    .option('--tls-ca <file>', 'for tcp:HOST:PORT: who signed the service’s certificate ($PORTLAYER_TLS_CA)')
+    .option('--tls-cert <file>', 'the certificate to call with ($PORTLAYER_TLS_CERT)')
+    .option('--tls-key <file>', 'its key ($PORTLAYER_TLS_KEY)')
     .version(packageVersion(), '-V, --version', 'the version of this program')
     .enablePositionalOptions();
   const groups = {

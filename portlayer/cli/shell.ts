@@ -25,6 +25,9 @@ export interface CommonOptions {
   readonly address?: string;
   readonly output?: 'table' | 'json';
   readonly quiet?: boolean;
+  readonly tlsCa?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
 }
 
 /** What a verb works with: its surroundings, the common options and the service. */
@@ -55,12 +58,22 @@ export function commonOptions(command: Command): CommonOptions {
   return Object.assign({}, ...chain.map(each => each.opts())) as CommonOptions;
 }
 
+/** The files that are given; one that is not is taken from the environment. */
+function tlsOf({ tlsCa, tlsCert, tlsKey }: CommonOptions): Pick<ClientOptions, 'tls'> {
+  const { PORTLAYER_TLS_CA, PORTLAYER_TLS_CERT, PORTLAYER_TLS_KEY } = process.env;
+  const ca = tlsCa ?? PORTLAYER_TLS_CA;
+  const cert = tlsCert ?? PORTLAYER_TLS_CERT;
+  const key = tlsKey ?? PORTLAYER_TLS_KEY;
+  return ca && cert && key ? { tls: { ca, cert, key } } : {};
+}
+
 /** Runs a verb's work against the service that the options name. */
 export async function withShell(surroundings: Surroundings, command: Command, work: Work): Promise<number> {
   const options = commonOptions(command);
-  await using client = await surroundings.connect(
-    options.address === undefined ? {} : { address: options.address },
-  );
+  await using client = await surroundings.connect({
+    ...(options.address !== undefined && { address: options.address }),
+    ...tlsOf(options),
+  });
   const print = (line: string) => write(surroundings.stdout, `${line}\n`);
   const shell: Shell = {
     ...surroundings,

@@ -12,7 +12,7 @@ export interface VerbContext {
   readonly outcome: Outcome;
 }
 
-/** A verb with the options that every verb has. */
+/** A verb with the options that every verb has; those for TLS are shown by `portlayer --help` alone. */
 export function newVerb(name: string, description: string): Command {
   return new Command(name)
     .description(description)
@@ -22,7 +22,10 @@ export function newVerb(name: string, description: string): Command {
     .addOption(
       new Option('--output <format>', 'table for people, json for programs').choices(['table', 'json']),
     )
-    .option('-q, --quiet', 'names and ids only');
+    .option('-q, --quiet', 'names and ids only')
+    .addOption(new Option('--tls-ca <file>').hideHelp())
+    .addOption(new Option('--tls-cert <file>').hideHelp())
+    .addOption(new Option('--tls-key <file>').hideHelp());
 }
 
 /** Makes `work` what the verb does; what it returns becomes the exit code. */

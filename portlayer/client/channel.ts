@@ -2,13 +2,13 @@ import { once } from 'node:events';
 import {
   Client,
   type ClientReadableStream,
-  credentials,
   type CallOptions as GrpcOptions,
   Metadata,
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
 import { errorFromCall } from './errors.js';
+import { type TlsOptions, targetOf } from './tls.js';
 
 /** What the service sends at most: a whole lineage comes in one message. */
 const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
@@ -37,9 +37,10 @@ export interface Channel {
   close(): void;
 }
 
-/** Connects at the first call. `waitForReadyMs`: how long each call waits for a service that is not there, or not there again, yet. */
-export function openChannel(address: string, waitForReadyMs: number): Channel {
-  const client = new Client(address, credentials.createInsecure(), {
+/** Connects at the first call; throws what {@link targetOf} does. `waitForReadyMs`: how long each call waits for a service that is not there, or not there again, yet. */
+export function openChannel(address: string, waitForReadyMs: number, tls: TlsOptions | undefined): Channel {
+  const target = targetOf(address, tls);
+  const client = new Client(target.address, target.credentials, {
     'grpc.max_receive_message_length': MAX_RESPONSE_BYTES,
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.max_reconnect_backoff_ms': 2000,

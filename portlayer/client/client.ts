@@ -6,6 +6,7 @@ import { openChannel } from './channel.js';
 import { type CheckpointCalls, checkpointCalls } from './checkpoint-calls.js';
 import { type ContainerCalls, containerCalls } from './container-calls.js';
 import { type LevelCalls, levelCalls } from './level-calls.js';
+import { defaultTls, type TlsOptions } from './tls.js';
 
 export { PortLayerError } from '../errors/port-layer-error.js';
 export { defaultAddress, defaultStateDirectory, socketPath } from './address.js';
@@ -13,11 +14,14 @@ export type { CallOptions } from './channel.js';
 export type * from './checkpoints.js';
 export type * from './containers.js';
 export type * from './levels.js';
+export { defaultTls, type TlsOptions } from './tls.js';
 
 /** How to reach a service. */
 export interface ClientOptions {
-  /** `unix:PATH`, or another gRPC target. Default: {@link defaultAddress}. */
+  /** `unix:PATH` or `tcp:HOST:PORT`. Default: {@link defaultAddress}. */
   readonly address?: string;
+  /** For `tcp:HOST:PORT`, which needs certificates on both sides. Default: what {@link defaultTls} finds. */
+  readonly tls?: TlsOptions;
   /** How long a call waits for a service that does not accept yet. Default 0: it fails at once. */
   readonly waitForReadyMs?: number;
 }
@@ -35,7 +39,7 @@ export interface Client extends ContainerCalls, CheckpointCalls, LevelCalls, Asy
 /** A client. It connects at its first call. */
 export function createClient(options: ClientOptions = {}): Client {
   const address = options.address ?? defaultAddress();
-  const channel = openChannel(address, options.waitForReadyMs ?? 0);
+  const channel = openChannel(address, options.waitForReadyMs ?? 0, options.tls ?? defaultTls());
   const definitions = loadExecutionPackage();
   const execution = definitions['portlayer.execution.v1.Execution'] as unknown as ExecutionDefinition;
   const levels = definitions['portlayer.execution.v1.Levels'] as unknown as LevelsDefinition;

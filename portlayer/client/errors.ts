@@ -52,6 +52,7 @@ function bareError(caught: ServiceError, address: string): PortLayerError {
   const bare = BARE[caught.code];
   if (!bare) return new PortLayerError('INTERNAL', caught.details, { facts: { address }, cause: caught });
   const unreachable = bare.code === 'EXECUTOR_UNAVAILABLE';
+  const overTls = address.startsWith('tcp:');
   const message = unreachable
     ? `No service answers at ${address}.`
     : `${caught.details || 'The call ended'}.`;
@@ -60,11 +61,14 @@ function bareError(caught: ServiceError, address: string): PortLayerError {
       required: 'a running service',
       found: caught.details.replace(/\s*Resolution note:.*$/s, ''),
     }),
-    remedy: bare.remedy,
+    remedy: unreachable && overTls ? TLS_REMEDY : bare.remedy,
     facts: { address },
     cause: caught,
   });
 }
+
+const TLS_REMEDY =
+  'See that a service listens there (portlayer serve --listen tcp:HOST:PORT), that the authority of --tls-ca signed its certificate and the certificate names this host, and that the service trusts the signer of --tls-cert.';
 
 function isServiceError(caught: unknown): caught is ServiceError {
   return caught instanceof Error && 'metadata' in caught && 'details' in caught && 'code' in caught;

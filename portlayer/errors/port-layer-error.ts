@@ -19,8 +19,10 @@ export const ERROR_CODES = [
   'OPERATION_PENDING',
   /** The caller saw an older generation of the container than the one that is there. */
   'STALE_GENERATION',
-  /** The container's policy, or the caller's role, forbids this. */
+  /** The container's policy forbids its guest this trigger. */
   'TRIGGER_DENIED',
+  /** The caller's role does not include this call, or its certificate is not valid. */
+  'PERMISSION_DENIED',
   /** The store's file system has no room. Earlier checkpoints are intact. */
   'STORE_FULL',
   /** A configured count or size would be exceeded. */

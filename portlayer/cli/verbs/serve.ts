@@ -13,15 +13,26 @@ export function serveVerb(context: VerbContext): Command {
       '--state-dir <directory>',
       'default: $PORTLAYER_STATE_DIR, /var/lib/portlayer, or ~/.local/state/portlayer',
     )
-    .option('--listen <unix:path>', 'default: portlayer.sock in the state directory')
+    .option(
+      '--listen <address>',
+      'unix:PATH[,role=read|operate|restore|admin][,mode=0660][,group=NAME] or tcp:HOST:PORT; can be repeated; default: portlayer.sock in the state directory, for its user alone',
+      collect,
+    )
+    .option(
+      '--tls-client-ca <file>',
+      'for ports: who signs the certificates of callers; the service’s own are --tls-cert and --tls-key',
+    )
     .option('--config <file>', 'of plugins, as JSON; default: config.json in the state directory')
     .option('--plugin <module>', 'with an executor or a loader of somebody else’s; can be repeated', collect);
   return doingHere(context, command, async (options: ServeOptions) => {
-    const { stateDir, listen, plugin, config } = options;
+    const { stateDir, listen, plugin, config, tlsCert, tlsKey, tlsClientCa } = options;
     const service = await context.surroundings.local();
     await service.serve({
       ...(stateDir && { stateDir }),
       ...(listen && { listen }),
+      ...(tlsCert && { tlsCert }),
+      ...(tlsKey && { tlsKey }),
+      ...(tlsClientCa && { tlsClientCa }),
       ...(plugin && { plugin }),
       ...(config && { config }),
     });

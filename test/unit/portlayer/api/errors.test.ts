@@ -44,6 +44,7 @@ describe('errors on their way to the client', () => {
       OPERATION_PENDING: 10,
       STALE_GENERATION: 10,
       TRIGGER_DENIED: 7,
+      PERMISSION_DENIED: 7,
       STORE_FULL: 8,
       QUOTA_EXCEEDED: 8,
       RATE_LIMITED: 8,

@@ -394,7 +394,7 @@ describe('the command line where something is wrong', () => {
     expect((await runCli('unix:/x', ['demo', 'a', '--b'], { local })).code).to.equal(4);
     const { stdout } = await runCli('unix:/x', ['doctor', '--rebuild'], { local });
     expect(stdout).to.equal('Found 2 checkpoints and 1 container.\n');
-    expect(seen).to.deep.equal([{ stateDir: '/s', listen: 'unix:/l' }, ['a', '--b'], undefined]);
+    expect(seen).to.deep.equal([{ stateDir: '/s', listen: ['unix:/l'] }, ['a', '--b'], undefined]);
   });
 
   it('run sends SIGINT at the first Ctrl-C and leaves the container at the second', async () => {
