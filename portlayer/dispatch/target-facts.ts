@@ -41,12 +41,12 @@ export async function targetFacts(
     ...paths,
   };
   const remedies: Record<string, string> = {};
-  const { available } = negotiate(offers);
-  for (const { level, name, fingerprint } of offers) {
+  const { withheld } = negotiate(offers);
+  for (const { level, name, capabilities, fingerprint } of offers) {
     facts[`${level}.name`] = name;
-    facts[`${level}.capabilities`] = [...available]
-      .filter(([, at]) => at.level === level)
-      .map(([tag]) => tag)
+    // More than one level may offer the same tag: what counts is what this one can do.
+    facts[`${level}.capabilities`] = capabilities
+      .filter(tag => !withheld.some(each => each.level === level && each.tag === tag))
       .join(',');
     for (const { key, value, remedy } of fingerprint?.findings ?? []) {
       facts[`${level}.${key}`] = value;

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { ConstraintVerdict } from '../../../../portlayer/model/constraint.js';
-import { createRig, fakeSpec, type Rig } from './rig.js';
+import { counter, createRig, fakeSpec, type Rig } from './rig.js';
 
 const never = new AbortController().signal;
 
@@ -87,5 +87,25 @@ describe('a checkpoint held against where it could be restored', () => {
     const quiet: ConstraintVerdict[] = [];
     await restore({ constraints: 'ignore', unmet: (v: ConstraintVerdict[]) => quiet.push(...v) });
     expect(quiet).to.deep.equal([]);
+  });
+});
+
+describe('an exit-code checkpoint', () => {
+  it('fits where it was taken, and is restored there', async () => {
+    const rig = await createRig();
+    try {
+      rig.task('counts', counter(2));
+      await rig.dispatch.createContainer('', fakeSpec('a', 'counts', { exitCode: { checkpoint: 85 } }));
+      await rig.dispatch.startContainer('', 'a');
+      await rig.dispatch.waitContainer('a', never);
+      const [taken] = (await rig.dispatch.listCheckpoints({}, { size: 1 })).items;
+      const report = await rig.dispatch.checkRestore(taken!.crid, undefined);
+      expect(report.verdicts.filter(v => !v.met)).to.deep.equal([]);
+      const request = { checkpoint: taken!.crid, inPlace: false, labels: {} };
+      const copy = await rig.dispatch.restoreCheckpoint('', request, never);
+      expect((await rig.dispatch.waitContainer(copy.spec.name, never)).code).to.equal(0);
+    } finally {
+      await rig.close();
+    }
   });
 });
