@@ -11,6 +11,7 @@ import { socketPath } from './client/address.js';
 import { createClosers } from './closers.js';
 import { createDispatch, type RunningDispatch } from './dispatch/create-dispatch.js';
 import { type Rebuilt, rebuild } from './dispatch/rebuild.js';
+import { type StorePolicy, storePolicy } from './dispatch/store-policy.js';
 import { createLocalEnvironment } from './environments/local/local-environment.js';
 import { PortLayerError } from './errors/port-layer-error.js';
 import { parseListener, readApiConfig } from './listen-config.js';
@@ -21,7 +22,7 @@ import type { ExecutorPlugin } from './plugin/executor.js';
 import { createRegistry, type PlacedOffer, type Registry } from './plugin/registry.js';
 import { openAudit } from './policy/audit.js';
 import { type PluginConfig, readConfig, type ServiceConfig } from './read-config.js';
-import { openImageStore } from './store/image-store.js';
+import { openImageStore, type StoreOptions } from './store/image-store.js';
 import { openReserve, type Reserve } from './store/reserve.js';
 import { openSpecStore } from './store/spec-store.js';
 
@@ -93,11 +94,21 @@ async function open(options: ServiceOptions, path: string, reserve: Reserve): Pr
     closers.add(() => catalog.close());
     const audit = openAudit(join(stateDirectory, 'audit.log'), log);
     closers.add(() => audit.close());
-    const registry = await openRegistry(options);
+    const { registry, policy } = await openRegistry(options);
     closers.add(() => registry[Symbol.asyncDispose]());
-    const store = await openImageStore(stateDirectory);
+    const store = await openImageStore(stateDirectory, storeOptions(policy, log));
+    closers.add(() => store[Symbol.asyncDispose]());
     const specs = await openSpecStore(join(stateDirectory, 'specs'), log);
-    const dispatch = await createDispatch({ registry, catalog, store, specs, reserve, audit, log });
+    const dispatch = await createDispatch({
+      registry,
+      catalog,
+      store,
+      storePolicy: policy,
+      specs,
+      reserve,
+      audit,
+      log,
+    });
     closers.add(() => dispatch[Symbol.asyncDispose]());
     const server = await createApiServer({
       dispatch,
@@ -147,7 +158,8 @@ export async function serve(options: ServiceOptions): Promise<void> {
 export async function surveyHere(
   options: Omit<ServiceOptions, 'socketPath'>,
 ): Promise<readonly PlacedOffer[]> {
-  await using registry = await openRegistry(options);
+  const opened = await openRegistry(options);
+  await using registry = opened.registry;
   return await registry.survey(true);
 }
 
@@ -164,8 +176,9 @@ export async function rebuildCatalog(options: Omit<ServiceOptions, 'socketPath'>
   }
   const catalog = openCatalog(path);
   await using _catalog = { [Symbol.asyncDispose]: async () => catalog.close() };
-  await using registry = await openRegistry(options);
-  const store = await openImageStore(options.stateDirectory);
+  const { registry: opened, policy } = await openRegistry(options);
+  await using registry = opened;
+  await using store = await openImageStore(options.stateDirectory, storeOptions(policy, options.log));
   const specs = await openSpecStore(join(options.stateDirectory, 'specs'), options.log);
   return await rebuild({ catalog, store, specs, registry, log: options.log });
 }
@@ -180,7 +193,10 @@ function requireUnused(path: string): void {
   }
 }
 
-async function openRegistry(options: Omit<ServiceOptions, 'socketPath'>): Promise<Registry> {
+/** What the configuration says of plugins, made; and what it says of the store. */
+async function openRegistry(
+  options: Omit<ServiceOptions, 'socketPath'>,
+): Promise<{ readonly registry: Registry; readonly policy: StorePolicy }> {
   const initBinary = join(packageRoot(), 'loaders/init/build/portlayer-init');
   if (!existsSync(initBinary)) {
     throw new PortLayerError('EXECUTOR_UNAVAILABLE', 'The init has not been built.', {
@@ -194,14 +210,15 @@ async function openRegistry(options: Omit<ServiceOptions, 'socketPath'>): Promis
   const executors = [...builtinExecutors, ...loaded.executors, ...(options.executors ?? [])];
   const loaders = [...builtinLoaders, ...loaded.loaders];
   const { stateDirectory, log } = options;
-  const { plugins, environments } = await configOf(options, [...executors, ...loaders]);
+  const { plugins, environments, store } = await configOf(options, [...executors, ...loaders]);
   const local = await createLocalEnvironment({ stateDirectory, initBinary });
   const others = await openEnvironments(environments, builtinEnvironments, {
     stateDirectory,
     initBinary,
     log,
   });
-  return createRegistry({
+  const policy = storePolicy(store);
+  const registry = await createRegistry({
     environments: [local, ...others],
     executors,
     loaders,
@@ -211,6 +228,14 @@ async function openRegistry(options: Omit<ServiceOptions, 'socketPath'>): Promis
     ),
     log,
   });
+  return { registry, policy };
+}
+
+function storeOptions(
+  { stagingDirectory, bytesPerSecond }: StorePolicy,
+  log: (message: string) => void,
+): StoreOptions {
+  return { log, bytesPerSecond, ...(stagingDirectory === undefined ? {} : { stagingDirectory }) };
 }
 
 function configOf(

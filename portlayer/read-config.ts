@@ -17,6 +17,8 @@ export interface ServiceConfig {
   readonly plugins: PluginConfig;
   /** By their names. */
   readonly environments: Readonly<Record<string, EnvironmentEntry>>;
+  /** Of the image store; checked where it is used. */
+  readonly store?: unknown;
 }
 
 const environmentsSchema = {
@@ -29,14 +31,14 @@ const environmentsSchema = {
 } as const;
 
 /**
- * Reads a configuration file: one JSON object, a member for each plugin, `environments`, and `api`, which
+ * Reads a configuration file: one JSON object, a member for each plugin, `environments`, `store`, and `api`, which
  * `readApiConfig` reads. Throws INVALID_SPEC where
  * it is not there, is not such an object, or names a plugin that there is not.
  *
  * @param known the names of the plugins there are
  */
 export async function readConfig(path: string, known: readonly string[]): Promise<ServiceConfig> {
-  const { environments = {}, api: _, ...plugins } = parse(path, await read(path));
+  const { environments = {}, api: _, store, ...plugins } = parse(path, await read(path));
   const entries = checkAgainst<ServiceConfig['environments']>(
     `environments in ${path}`,
     environmentsSchema,
@@ -45,7 +47,7 @@ export async function readConfig(path: string, known: readonly string[]): Promis
   requireKnown(path, plugins, known, '');
   for (const [name, entry] of Object.entries(entries))
     requireKnown(path, entry.plugins ?? {}, known, `environments.${name}.plugins.`);
-  return { plugins, environments: entries };
+  return { plugins, environments: entries, ...(store === undefined ? {} : { store }) };
 }
 
 function requireKnown(path: string, plugins: PluginConfig, known: readonly string[], place: string): void {

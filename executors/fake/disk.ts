@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
 import type { DiskLayers } from '../../portlayer/plugin/executor.js';
 import type { FakeWorld } from './world.js';
 
@@ -38,6 +39,18 @@ export function createFakeDisk(world: FakeWorld): DiskLayers {
     },
     async list() {
       return [...world.layers.keys()];
+    },
+    packing: {
+      isThere: async layer => world.layers.has(layer),
+      async pack(layer, file) {
+        await world.before('pack', layer);
+        await writeFile(file, JSON.stringify([...(world.layers.get(layer) ?? [])].sort()));
+        return 'map';
+      },
+      async unpack(layer, file) {
+        await world.before('unpack', layer);
+        world.layers.set(layer, new Map(JSON.parse(await readFile(file, 'utf8')) as [string, string][]));
+      },
     },
   };
 }

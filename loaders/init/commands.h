@@ -6,6 +6,7 @@ int monitor_command(int argc, char **argv);
 int init_command(int argc, char **argv);
 int tool_command(int argc, char **argv);
 int fold_command(int argc, char **argv);
+int pack_command(int argc, char **argv);
 int stage_command(int argc, char **argv);
 int netns_command(int argc, char **argv);
 int machine_command(int argc, char **argv);

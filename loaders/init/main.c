@@ -15,6 +15,7 @@ static const struct {
 	{"monitor", monitor_command},
 	{"checkpoint", tool_command},
 	{"fold", fold_command},
+	{"pack", pack_command},
 	{"stage", stage_command},
 	{"netns", netns_command},
 	{"machine", machine_command},
@@ -58,6 +59,6 @@ int main(int argc, char **argv)
 		puts(VERSION_TEXT);
 		return 0;
 	}
-	fputs("usage: portlayer-init monitor|init|checkpoint|fold|stage|netns|enter|drain|digest|peek|answer|guest|version ...\n", stderr);
+	fputs("usage: portlayer-init monitor|init|checkpoint|fold|pack|stage|netns|enter|drain|digest|peek|answer|guest|version ...\n", stderr);
 	return EXIT_USAGE;
 }

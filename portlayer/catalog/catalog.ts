@@ -65,10 +65,16 @@ export interface Catalog {
   crids(states: readonly CheckpointState[]): readonly string[];
   /** A number never given before: 1, 2, … */
   nextOrdinal(): number;
-  /** How many usable checkpoints of a container there are, and what they added to the store. */
-  usage(containerUid: string): { readonly checkpoints: number; readonly bytes: number };
+  /** How many usable checkpoints of a container, or in all, there are, and what they added to the store. */
+  usage(containerUid?: string): { readonly checkpoints: number; readonly bytes: number };
   /** True where a container or a checkpoint that is not removed stacks this layer. */
   layerIsUsed(layer: string): boolean;
+  /** Uids and CRIDs of all that stack this layer. */
+  layerOwners(layer: string): readonly string[];
+  /** True where an image of a checkpoint that is not removed points into this image's data. */
+  dataIsUsed(crid: string): boolean;
+  /** CRIDs of all whose images point into this image's data. */
+  dataUsers(crid: string): readonly string[];
 
   /** Appends an event and returns its sequence number. */
   appendEvent(event: Omit<Event, 'sequence'>): number;

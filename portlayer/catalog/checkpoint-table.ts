@@ -14,7 +14,10 @@ type CheckpointMethods =
   | 'crids'
   | 'nextOrdinal'
   | 'usage'
-  | 'layerIsUsed';
+  | 'layerIsUsed'
+  | 'layerOwners'
+  | 'dataIsUsed'
+  | 'dataUsers';
 
 interface Row {
   readonly record: string;
@@ -42,12 +45,16 @@ export function checkpointTable(db: Database.Database): Pick<Catalog, Checkpoint
   );
   const drop = db.prepare('DELETE FROM checkpoints WHERE crid = ?');
   const used = db.prepare<[string], { n: number }>('SELECT 1 AS n FROM layers WHERE layer = ? LIMIT 1');
+  const owners = db.prepare<[string], { owner: string }>('SELECT owner FROM layers WHERE layer = ?');
   const ordinal = db.prepare<[], { value: number }>(
     "UPDATE counters SET value = value + 1 WHERE name = 'ordinal' RETURNING value",
   );
-  const usage = db.prepare<[string], { checkpoints: number; bytes: number }>(
-    "SELECT count(*) AS checkpoints, coalesce(sum(record ->> '$.image.bytes'), 0) AS bytes FROM checkpoints " +
-      "WHERE container_uid = ? AND state IN ('captured', 'committing', 'committed')",
+  const sums =
+    "SELECT count(*) AS checkpoints, coalesce(sum(coalesce(record ->> '$.image.storedBytes', record ->> '$.image.bytes')), 0) " +
+    "AS bytes FROM checkpoints WHERE state IN ('captured', 'committing', 'committed')";
+  const usageOfAll = db.prepare<[], { checkpoints: number; bytes: number }>(sums);
+  const usageOf = db.prepare<[string], { checkpoints: number; bytes: number }>(
+    `${sums} AND container_uid = ?`,
   );
   const owned = ownerTables(db);
   const counted = db.prepare<[string, string, number], { n: number }>(
@@ -85,7 +92,8 @@ export function checkpointTable(db: Database.Database): Pick<Catalog, Checkpoint
       );
       owned.setLabels(record.crid, record.labels);
       const gone = record.state === 'removed' || record.state === 'failed';
-      owned.setLayers(record.crid, gone ? [] : (record.image?.layers ?? []));
+      const { layers = [], sources = [] } = record.image ?? {};
+      owned.setLayers(record.crid, gone ? [] : [...layers, ...sources.map(dataOf)]);
     },
     dropCheckpoint(crid) {
       drop.run(crid);
@@ -120,9 +128,17 @@ export function checkpointTable(db: Database.Database): Pick<Catalog, Checkpoint
         .map(row => row.crid);
     },
     nextOrdinal: () => ordinal.get()!.value,
-    usage: containerUid => usage.get(containerUid)!,
+    usage: uid => (uid === undefined ? usageOfAll.get() : usageOf.get(uid))!,
     layerIsUsed: layer => used.get(layer) !== undefined,
+    layerOwners: layer => owners.all(layer).map(row => row.owner),
+    dataIsUsed: crid => used.get(dataOf(crid)) !== undefined,
+    dataUsers: crid => owners.all(dataOf(crid)).map(row => row.owner),
   };
+}
+
+/** An image's data stands among the layers that others need: no layer has such a name. */
+function dataOf(crid: string): string {
+  return `data:${crid}`;
 }
 
 /** True where another part of the query has an index that leaves fewer rows than a label does. */

@@ -147,6 +147,14 @@ export async function remove(core: Core, crid: string, force: boolean): Promise<
       facts: { crid, published: record.published },
     });
   }
+  if (record.pinned && !force && record.state !== 'removed') {
+    throw new PortLayerError('WRONG_STATE', `Checkpoint ${crid} is pinned.`, {
+      required: 'a checkpoint that is not pinned, or force',
+      found: 'pinned',
+      remedy: 'Take the pin away (portlayer checkpoint pin --off) or remove it with --force.',
+      facts: { crid },
+    });
+  }
   if (!permits(checkpointTransitions, record.state, 'remove'))
     advance(checkpointTransitions, `checkpoint ${crid}`, record.state, 'remove');
   const { published: _, ...kept } = record;
@@ -161,7 +169,7 @@ export async function remove(core: Core, crid: string, force: boolean): Promise<
     ...children.map(child => ({ checkpoint: reparented(child, record.parent), type: 'reparented' })),
   );
   await forgetStandbys(core, record);
-  await core.store.remove(crid);
+  await core.store.remove(crid, core.catalog.dataIsUsed(crid));
   await core.locks.run(
     layersOf(crid),
     'remove',
@@ -172,7 +180,14 @@ export async function remove(core: Core, crid: string, force: boolean): Promise<
     await executorOf(core, record.spec)
       .disk.remove(crid)
       .catch(() => {});
+  for (const source of record.image?.sources ?? []) await dropUnusedData(core, source);
   core.ledger.write({ dropCheckpoint: record });
+}
+
+/** Removes the data of a checkpoint that was removed before, where nobody points into it any more. */
+export async function dropUnusedData(core: Core, crid: string): Promise<void> {
+  if (core.catalog.checkpoint(crid) || core.catalog.dataIsUsed(crid)) return;
+  await core.store.remove(crid, false);
 }
 
 /** The lock on what a checkpoint's restore stacks: apart from the checkpoint's own, which a long commit may hold. */

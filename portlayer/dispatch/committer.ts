@@ -2,7 +2,10 @@ import { PortLayerError } from '../errors/port-layer-error.js';
 import { checkpointTransitions } from '../lifecycle/checkpoint-states.js';
 import { advance } from '../lifecycle/lifecycle.js';
 import type { CheckpointRecord } from '../model/checkpoint-record.js';
+import { trimCopies } from './collect-garbage.js';
 import { type Core, executorOf } from './core.js';
+import { layersToStore } from './layer-cache.js';
+import { applyRetention } from './retention.js';
 
 /** Makes captured checkpoints durable, in the background or on demand. */
 export interface Committer {
@@ -17,11 +20,14 @@ export interface Committer {
 }
 
 const RETRY_MS = 5000;
+/** How often copies on disk are weighed, at most. */
+const TRIM_EVERY_MS = 10_000;
 
 /** A committer that serialises by checkpoint and remembers, for each container, what is under way. */
 export function createCommitter(core: Core): Committer {
   const underWay = new Map<string, Set<Promise<unknown>>>();
   const retries = new Set<NodeJS.Timeout>();
+  let trimmedAt = Date.now();
   core.closing.addEventListener('abort', () => retries.forEach(clearTimeout), { once: true });
 
   function track(containerUid: string, work: Promise<unknown>): void {
@@ -43,6 +49,22 @@ export function createCommitter(core: Core): Committer {
     retries.add(timer);
   }
 
+  /** Retention at once; copies on disk at most so often. Both in the background: nobody waits for them. */
+  async function keepHouse({ crid, containerUid }: CheckpointRecord): Promise<void> {
+    try {
+      await applyRetention(core, containerUid);
+      if (core.closing.aborted || Date.now() < trimmedAt + TRIM_EVERY_MS) return;
+      trimmedAt = Date.now();
+      const { cacheBytes } = core.storePolicy;
+      for await (const { kind, id } of trimCopies(core, { dryRun: false, cacheBytes })) {
+        core.log(`${kind} ${id}: only its image is kept`);
+        if (core.closing.aborted) return;
+      }
+    } catch (caught) {
+      core.log(`after the commit of ${crid}: ${PortLayerError.from(caught).message}`);
+    }
+  }
+
   const committer: Committer = {
     schedule(crid) {
       const record = core.catalog.checkpoint(crid);
@@ -52,6 +74,11 @@ export function createCommitter(core: Core): Committer {
         if (!core.closing.aborted && core.catalog.checkpoint(crid)?.state === 'captured') retryLater(crid);
       });
       track(record.containerUid, work);
+      // Not of the container: its loop does not wait for it.
+      track(
+        '',
+        work.then(done => (done ? keepHouse(done) : undefined)),
+      );
     },
     commit: crid => core.locks.run(crid, 'commit', () => commitNow(core, crid), Infinity),
     async idle(containerUid) {
@@ -78,17 +105,28 @@ async function commitNow(core: Core, crid: string): Promise<CheckpointRecord> {
     await core.store.requireRoom(0);
     const own = committing.image?.layers.at(-1);
     if (own !== undefined) await executorOf(core, committing.spec).disk.sync(own);
-    const files = await core.store.seal(crid);
-    const committed: CheckpointRecord = {
-      ...withoutFailure(committing),
-      ...(files && committing.image ? { image: { ...committing.image, files } } : {}),
-      state: 'committed',
-      committedAtMs: Date.now(),
-      phases: { ...committing.phases, commitMs: performance.now() - startedAt },
-    };
-    await core.store.commit(committed);
-    core.ledger.write({ checkpoint: committed, type: 'committed' });
-    return committed;
+    const layers = layersToStore(core, committing);
+    const committed = await core.store.commit({
+      crid,
+      layers,
+      ...(committing.parent === undefined ? {} : { parent: committing.parent }),
+      signal: core.closing,
+      record: ({ files, storedBytes, sources }) => ({
+        ...withoutFailure(committing),
+        ...(committing.image
+          ? { image: { ...committing.image, files, storedBytes, sources, holdsLayers: layers.length > 0 } }
+          : {}),
+        state: 'committed',
+        committedAtMs: Date.now(),
+        phases: { ...committing.phases, commitMs: performance.now() - startedAt },
+      }),
+    });
+    try {
+      core.ledger.write({ checkpoint: committed.record, type: 'committed' });
+    } finally {
+      committed.release();
+    }
+    return committed.record;
   } catch (caught) {
     const error = PortLayerError.from(caught);
     const failure = { phase: 'committing', code: error.code, message: error.message } as const;

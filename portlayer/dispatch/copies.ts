@@ -13,6 +13,7 @@ import { compileSpec, type Origin, recordContainer } from './create-container.js
 import type { Dispatch, ForkOutcome, ForkRequest, RestoreRequest } from './dispatch.js';
 import { dropUnusedLayers } from './drop-layers.js';
 import { findCheckpoint, findContainer } from './find.js';
+import { bringLayersBack } from './layer-cache.js';
 import type { Runs } from './runs.js';
 import { fillStandbys } from './standbys.js';
 
@@ -75,7 +76,9 @@ async function copy(
   );
   return core.locks.run(record.uid, 'restore', async () => {
     const now = recordOf(core, record.uid);
-    return now.state === 'created' ? runs.begin(record.uid, bringerOf(core, from)) : now;
+    if (now.state !== 'created') return now;
+    await bringLayersBack(core, from);
+    return runs.begin(record.uid, bringerOf(core, from));
   });
 }
 
@@ -112,6 +115,7 @@ async function restoreInPlace(
       type: 'restoring',
       facts: { checkpoint: from.crid },
     });
+    await bringLayersBack(core, from);
     const begun = await runs.begin(uid, bringerOf(core, from));
     await dropUnusedLayers(core, record.spec, record.layers);
     return begun;

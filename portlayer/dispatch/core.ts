@@ -11,6 +11,7 @@ import type { ImageStore } from '../store/image-store.js';
 import type { Reserve } from '../store/reserve.js';
 import type { SpecStore } from '../store/spec-store.js';
 import type { Ledger } from './ledger.js';
+import type { StorePolicy } from './store-policy.js';
 
 /** What every operation works with. */
 export interface Core {
@@ -18,6 +19,7 @@ export interface Core {
   readonly catalog: Catalog;
   readonly ledger: Ledger;
   readonly store: ImageStore;
+  readonly storePolicy: StorePolicy;
   readonly specs: SpecStore;
   /** Room held back for what frees room. */
   readonly reserve: Reserve;

@@ -20,6 +20,8 @@ import { createLedger } from './ledger.js';
 import { levelCalls } from './levels.js';
 import { type Recovered, recover } from './recovery.js';
 import { createRuns, type Runs } from './runs.js';
+import { storeCalls } from './store-calls.js';
+import { type StorePolicy, storePolicy } from './store-policy.js';
 import { hearGuest } from './triggers.js';
 
 /** What the composition root hands in; it also closes them, after this. */
@@ -27,6 +29,8 @@ export interface DispatchParts {
   readonly registry: Registry;
   readonly catalog: Catalog;
   readonly store: ImageStore;
+  /** Absent: the defaults. */
+  readonly storePolicy?: StorePolicy;
   readonly specs: SpecStore;
   readonly reserve: Reserve;
   readonly audit: Audit;
@@ -46,6 +50,7 @@ export async function createDispatch(parts: DispatchParts): Promise<RunningDispa
   setMaxListeners(0, closing.signal);
   const core: Core = {
     ...parts,
+    storePolicy: parts.storePolicy ?? storePolicy(),
     ledger: createLedger(parts.catalog),
     locks: createOperationLocks(),
     gate: createTriggerGate(),
@@ -65,6 +70,7 @@ export async function createDispatch(parts: DispatchParts): Promise<RunningDispa
     ...containerCalls(core, calls, runs),
     ...checkpoints,
     ...copyCalls(core, calls, runs, checkpoints),
+    ...storeCalls(core, calls),
     ...levelCalls(core),
     ...checkCalls(core),
     events: (since, follow, signal) =>

@@ -9,6 +9,8 @@ import type { Need } from '../planner/need.js';
 import type { Verdict } from '../planner/plan.js';
 import type { Change } from '../planner/smallest-change.js';
 import type { ExecCommand, ExecSession, LogEntry, LogOptions } from '../plugin/executor.js';
+import type { Garbage } from './collect-garbage.js';
+import type { ImageVerdict } from './verify.js';
 
 /** What a list call returns: one page and the token of the next, absent on the last. */
 export interface Page<T> {
@@ -199,6 +201,19 @@ export interface Dispatch {
   listTargets(checkpoint: string): Promise<readonly TargetReport[]>;
   removeCheckpoint(requestId: string, checkpoint: string, force: boolean): Promise<void>;
   commitCheckpoint(requestId: string, checkpoint: string): Promise<CheckpointRecord>;
+  /** A pinned one is taken by no retention, and removed only with force. */
+  pinCheckpoint(requestId: string, checkpoint: string, pinned: boolean): Promise<CheckpointRecord>;
+  /** Folds a committed checkpoint's chain: its image needs no other afterwards. `progress` counts pages. */
+  coalesceCheckpoint(
+    requestId: string,
+    checkpoint: string,
+    progress: (done: number, total: number) => void,
+    signal: AbortSignal,
+  ): Promise<CheckpointRecord>;
+  /** Checks one committed checkpoint, or all; yields each verdict. Damaged ones are quarantined. */
+  verifyCheckpoints(checkpoint: string | undefined, signal: AbortSignal): AsyncIterable<ImageVerdict>;
+  /** Frees what nobody needs, or only tells what it would. `allCopies`: also every copy on disk that images hold too. */
+  collectGarbage(dryRun: boolean, allCopies: boolean): AsyncIterable<Garbage>;
   restoreCheckpoint(
     requestId: string,
     request: RestoreRequest,

@@ -9,6 +9,7 @@ import type { Committer } from './committer.js';
 import { type Core, executorOf, recordOf } from './core.js';
 import { EXIT_CODE, exitCodeConstraints, guardVerdict } from './exit-code.js';
 import { newCheckpoint } from './new-checkpoint.js';
+import { requireQuota } from './quota.js';
 
 /** What is to happen after an iteration's layer was frozen. */
 export type Iterated =
@@ -35,6 +36,7 @@ export async function iterate(core: Core, committer: Committer, uid: string): Pr
 async function beginIteration(core: Core, record: ContainerRecord): Promise<ContainerRecord | undefined> {
   const checkpoint = pendingOrNew(core, record);
   try {
+    requireQuota(core, record.uid);
     await core.store.requireRoom(0);
     await core.store.stage(checkpoint.crid);
   } catch (caught) {

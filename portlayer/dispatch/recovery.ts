@@ -102,7 +102,7 @@ async function undoUnfinished(core: Core): Promise<number> {
       type: 'failed',
       facts: { code: 'CANCELED' },
     });
-    await core.store.remove(crid);
+    await core.store.remove(crid, false);
     undone += 1;
   }
   return undone;

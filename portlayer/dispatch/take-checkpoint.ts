@@ -9,6 +9,7 @@ import { type Core, executorOf, recordOf } from './core.js';
 import { limitPause } from './limit-pause.js';
 import { constraintsOf, rootfsConstraint } from './mechanism-constraints.js';
 import { newCheckpoint } from './new-checkpoint.js';
+import { requireQuota } from './quota.js';
 import type { Runs } from './runs.js';
 import { fillStandbys } from './standbys.js';
 
@@ -64,6 +65,7 @@ export async function takeCheckpoint(
   const pause = limitPause(asked.maxPauseMs);
   const until = pause ? AbortSignal.any([signal, pause.signal]) : signal;
   try {
+    requireQuota(core, uid);
     await core.store.requireRoom(0);
     const directory = await core.store.stage(requested.crid);
     const executor = executorOf(core, container.spec);
@@ -163,7 +165,7 @@ async function undo(core: Core, crid: string, error: PortLayerError): Promise<vo
     type: 'failed',
     facts: { code: error.code, phase: failure.phase, reason: error.message },
   });
-  await core.store.remove(crid);
+  await core.store.remove(crid, false);
 }
 
 /** Times the phases as the mechanism enters them. */

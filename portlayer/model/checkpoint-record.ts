@@ -57,6 +57,12 @@ export interface ImageFacts {
   readonly layers: readonly string[];
   /** Files of the mechanism's own dump in the image's directory, with their sizes; filled in by the commit. */
   readonly files: Readonly<Record<string, { readonly bytes: number }>>;
+  /** Bytes that it added to the store; filled in by the commit. */
+  readonly storedBytes?: number;
+  /** Other images whose data it points into; filled in by the commit. */
+  readonly sources?: readonly string[];
+  /** True where the image holds its layers too, so that they may be removed and brought back. */
+  readonly holdsLayers?: boolean;
 }
 
 /** Everything the port layer knows of one checkpoint: what is listed, and what its manifest holds. */
@@ -79,6 +85,12 @@ export interface CheckpointRecord {
   readonly labels: Readonly<Record<string, string>>;
   /** `name:tag`; present on a published one, which then carries the tag `parent`. */
   readonly published?: string;
+  /** True: neither retention nor a removal without force takes it. */
+  readonly pinned?: boolean;
+  /** When it was last found whole: its image byte by byte, or a copy that was started from it. */
+  readonly verified?: { readonly atMs: number; readonly by: 'image' | 'restore' };
+  /** Present where it was found damaged: nothing is restored from it. */
+  readonly quarantined?: { readonly atMs: number; readonly code: string; readonly reason: string };
   readonly constraints: readonly Constraint[];
   readonly phases: PhaseTimes;
   /** Present from `captured` on. */

@@ -74,6 +74,25 @@ export interface DiskLayers {
   remove(layer: string): Promise<void>;
   /** Every frozen layer that is there. What a killed service left half made is removed: legal only while nothing is frozen or folded. */
   list(): Promise<readonly string[]>;
+  /** Absent: layers stay where they are, and checkpoint images refer to them. */
+  readonly packing?: LayerPacking;
+}
+
+/**
+ * Facet: frozen layers as single files, so that they are kept in checkpoint images and the layers themselves may be
+ * removed and brought back. A layer's file is the same for the same layer, byte for byte, and what did not change in it
+ * lies at the same place of a page of 4 KiB, so that the next layer's file shares its pages.
+ */
+export interface LayerPacking {
+  /** Whether this frozen layer is there now. Cheap: a restore asks it for each layer. */
+  isThere(layer: string): Promise<boolean>;
+  /** Packs one frozen layer into the new file `file` on the service's machine. What it returns is handed back to `unpack`. */
+  pack(layer: string, file: string, signal?: AbortSignal): Promise<string>;
+  /**
+   * Makes the frozen layer `layer` of such a file; idempotent. Never writes outside the layer, whatever the file holds.
+   * Throws STORE_FULL, CHECKPOINT_CORRUPT for a file that is none.
+   */
+  unpack(layer: string, file: string, kind: string, signal?: AbortSignal): Promise<void>;
 }
 
 /** Facet: change CPU and memory of a running container. */

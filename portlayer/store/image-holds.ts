@@ -11,6 +11,8 @@ export interface ImageHolds {
   read(crid: string, locate: () => Promise<string>): Promise<HeldImage>;
   /** Does `work` while nobody holds the image. */
   write<T>(crid: string, work: () => Promise<T>): Promise<T>;
+  /** Whether anybody reads it, waits for it, or writes. */
+  isHeld(crid: string): boolean;
 }
 
 interface Gate {
@@ -38,6 +40,7 @@ export function createImageHolds(): ImageHolds {
   }
 
   return {
+    isHeld: crid => gates.has(crid),
     async read(crid, locate) {
       const gate = enter(crid);
       for (let turn: unknown; turn !== gate.turn; ) {

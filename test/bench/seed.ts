@@ -1,10 +1,12 @@
+import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openCatalog } from '../../portlayer/catalog/sqlite-catalog.js';
 import type { CheckpointRecord } from '../../portlayer/model/checkpoint-record.js';
 import { compileContainerSpec } from '../../portlayer/model/container-spec.js';
 import { newUlid } from '../../portlayer/model/ids.js';
-import { encodeManifest } from '../../portlayer/store/manifest.js';
+import { encodeHeader, encodeTrailer } from '../../portlayer/store/format/data-file.js';
+import { encodeManifest, rootOfFiles } from '../../portlayer/store/manifest.js';
 
 /** Checkpoints of one container: a long loop is cut into many, as jobs are. */
 const PER_CONTAINER = 100;
@@ -76,7 +78,26 @@ async function writeImage(stateDirectory: string, record: CheckpointRecord): Pro
   await mkdir(join(stateDirectory, 'layers', record.crid), { mode: 0o755 });
   const directory = join(stateDirectory, 'checkpoints', record.crid);
   await mkdir(directory, { mode: 0o700 });
-  await writeFile(join(directory, 'manifest.json'), encodeManifest(record), { mode: 0o600 });
+  const trailer = encodeTrailer({ frames: [], hashes: Buffer.alloc(0) });
+  const data = Buffer.concat([encodeHeader(record.crid), trailer]);
+  await writeFile(join(directory, 'data-1'), data, { mode: 0o600 });
+  const image = {
+    data: {
+      file: 'data-1',
+      bytes: data.length,
+      trailerBytes: trailer.length,
+      trailerDigest: createHash('sha256').update(trailer).digest('hex'),
+    },
+    pages: 0,
+    files: [],
+    directories: {},
+    sources: [],
+    map: '',
+    root: rootOfFiles([]),
+  };
+  await writeFile(join(directory, 'manifest.json'), encodeManifest({ checkpoint: record, image }), {
+    mode: 0o600,
+  });
 }
 
 async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {

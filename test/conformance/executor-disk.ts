@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Bench, deadline } from './bench.js';
 import { rejection } from './rejection.js';
 
@@ -91,6 +94,40 @@ export function diskChecks(bench: () => Bench): void {
       const after = await bench().run(look, { layers: [folded, layers[39] as string] });
       assert.equal(after.output, chain.output);
       assert.equal((await bench().run(look, { layers })).output, chain.output, 'the sources are whole');
+    });
+
+    it('packs a layer into a file that is always the same, and makes the same layer of it again', async function () {
+      const { disk } = bench().executor;
+      if (!disk.packing) return this.skip();
+      const directory = await mkdtemp(join(tmpdir(), 'portlayer-pack-'));
+      try {
+        const layer = bench().layer();
+        const make =
+          'mkdir -p d/e; echo text > d/f; ln d/f d/g; ln -s f d/l; mkfifo pipe; chmod 600 d/f; mkdir -m 0711 shut; ' +
+          'dd if=/dev/zero of=large bs=1024 count=100 2>/dev/null; touch "$(printf \'x\\376\')"; ' +
+          'touch "$(printf %0120d 0)"; echo gone > gone';
+        const base = bench().layer();
+        const { uid } = await bench().run(`cd "$PORTLAYER_STATE"; ${make}`);
+        await disk.freeze(uid, base);
+        await bench().start('cd "$PORTLAYER_STATE"; rm gone; echo more >> d/f', { uid, layers: [base] });
+        await bench().wait(uid);
+        await disk.freeze(uid, layer);
+        const before = await disk.describe(layer);
+        const [first, second] = [join(directory, 'a'), join(directory, 'b')];
+        const kind = await disk.packing.pack(layer, first);
+        assert.equal(await disk.packing.pack(layer, second), kind);
+        assert.ok((await readFile(first)).equals(await readFile(second)));
+        await disk.remove(layer);
+        assert.equal(await disk.packing.isThere(layer), false);
+        await disk.packing.unpack(layer, first, kind);
+        await disk.packing.unpack(layer, first, kind);
+        assert.equal(await disk.packing.isThere(layer), true);
+        assert.deepEqual(await disk.describe(layer), before);
+        const look = 'cd "$PORTLAYER_STATE"; cat d/f; test -e gone && echo still; ls d';
+        assert.equal((await bench().run(look, { layers: [base, layer] })).output, 'text\nmore\ne\nf\ng\nl\n');
+      } finally {
+        await rm(directory, { recursive: true });
+      }
     });
 
     it('lists and removes layers, and does not mind removing one twice', async () => {

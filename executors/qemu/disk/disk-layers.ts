@@ -1,4 +1,5 @@
 import { missingLayer } from '../../../portlayer/environments/layers/layer-places.js';
+import { packDirectory, unpackDirectory } from '../../../portlayer/environments/layers/pack-directory.js';
 import { findMonitor } from '../../../portlayer/environments/monitor/monitor-process.js';
 import { PortLayerError } from '../../../portlayer/errors/port-layer-error.js';
 import type { DiskLayers } from '../../../portlayer/plugin/executor.js';
@@ -95,6 +96,20 @@ export function createDiskLayers(place: Place, containers: Containers): DiskLaye
         .map(entry => entry.name)
         .filter(name => !name.startsWith('.') && !used.has(name))
         .sort();
+    },
+    packing: {
+      isThere: layer => files.exists(layout.layer(layer)),
+      async pack(layer, file, signal) {
+        await packDirectory(host, await need(layer), file, signal);
+        return 'disk';
+      },
+      async unpack(layer, file, _kind, signal) {
+        if (await files.exists(layout.layer(layer))) return;
+        const partial = `${layout.layers}/.partial-${layer}`;
+        await files.remove(partial);
+        await unpackDirectory(host, file, partial, signal);
+        await files.rename(partial, layout.layer(layer));
+      },
     },
   };
 }

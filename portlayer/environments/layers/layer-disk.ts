@@ -4,6 +4,7 @@ import type { Host } from '../../plugin/host.js';
 import { findMonitor } from '../monitor/monitor-process.js';
 import { foldLayers } from './fold-layers.js';
 import { type LayerPlaces, missingLayer } from './layer-places.js';
+import { packDirectory, unpackDirectory } from './pack-directory.js';
 
 /**
  * Freezing and keeping writable layers. A writable layer is frozen by one rename, which also says of what kind it is:
@@ -89,6 +90,22 @@ export function createLayerDisk(host: Host, places: LayerPlaces): DiskLayers {
         }
       }
       return names.sort();
+    },
+    packing: {
+      isThere: async layer => (await find(layer)) !== undefined,
+      async pack(layer, file, signal) {
+        const { path, full } = await findOrThrow(layer);
+        await packDirectory(host, path, file, signal);
+        return full ? 'tree' : 'difference';
+      },
+      async unpack(layer, file, kind, signal) {
+        if (await find(layer)) return;
+        const full = kind === 'tree';
+        const partial = `${full ? places.trees : places.layers}/.partial-${layer}`;
+        await files.remove(partial);
+        await unpackDirectory(host, file, partial, signal);
+        await files.rename(partial, full ? places.tree(layer) : places.layer(layer));
+      },
     },
   };
 }

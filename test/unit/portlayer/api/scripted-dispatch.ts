@@ -187,6 +187,17 @@ function sampleAnswers(): Dispatch {
     publishCheckpoint: checkpoint,
     removeCheckpoint: async () => {},
     commitCheckpoint: checkpoint,
+    pinCheckpoint: checkpoint,
+    async coalesceCheckpoint(_id, _checkpoint, progress) {
+      progress(1024, 2048);
+      return sampleCheckpoint();
+    },
+    async *verifyCheckpoints() {
+      yield { crid: sampleCheckpoint().crid, bytes: 4096, done: 1, total: 1 };
+    },
+    async *collectGarbage() {
+      yield { kind: 'data', id: sampleCheckpoint().crid, bytes: 4096 };
+    },
     restoreCheckpoint: container,
     async *fork() {
       yield { index: 0, name: 'web-f1', container: sampleContainer('web-f1') };

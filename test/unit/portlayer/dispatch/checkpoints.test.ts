@@ -64,7 +64,7 @@ describe('checkpoints by a plugin’s mechanism', () => {
     });
     expect((await rig.dispatch.getContainer('a')).state).to.equal('running');
     expect(await readdir(join(rig.directory, 'checkpoints', checkpoint.crid))).to.include('manifest.json');
-    expect(await readdir(join(rig.directory, 'staging'))).to.deep.equal([]);
+    expect(await readdir(join(rig.directory, 'writing'))).to.deep.equal([]);
   });
 
   it('that fail leave nothing listed, say in which phase, and the container runs on', async () => {

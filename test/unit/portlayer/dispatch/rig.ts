@@ -72,11 +72,12 @@ export async function createRig(): Promise<Rig> {
       log: line => log.push(line),
     });
     rig.rewrite = record => catalog.putCheckpoint(record);
+    const store = await openImageStore(directory, { log: line => log.push(line) });
     rig.dispatch = await createDispatch({
       catalog,
       audit,
       registry,
-      store: await openImageStore(directory),
+      store,
       reserve: openReserve(join(directory, 'reserve')),
       specs: await openSpecStore(join(directory, 'specs'), line => log.push(line)),
       log: line => log.push(line),
@@ -84,6 +85,7 @@ export async function createRig(): Promise<Rig> {
     const opened = rig.dispatch;
     return async () => {
       await opened[Symbol.asyncDispose]();
+      await store[Symbol.asyncDispose]();
       await registry[Symbol.asyncDispose]();
       catalog.close();
       audit.close();

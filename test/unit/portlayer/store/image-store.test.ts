@@ -7,6 +7,11 @@ import { compileContainerSpec } from '../../../../portlayer/model/container-spec
 import { newUlid } from '../../../../portlayer/model/ids.js';
 import { type ImageStore, openImageStore } from '../../../../portlayer/store/image-store.js';
 
+/** Commits what is staged, as `record` says; nothing points at it afterwards. */
+async function commit(store: ImageStore, one: CheckpointRecord): Promise<void> {
+  (await store.commit({ crid: one.crid, layers: [], record: () => one })).release();
+}
+
 function record(crid: string): CheckpointRecord {
   return {
     crid,
@@ -33,22 +38,25 @@ describe('the image store', () => {
     directory = await mkdtemp(join(tmpdir(), 'portlayer-store-'));
     store = await openImageStore(directory);
   });
-  afterEach(() => rm(directory, { recursive: true, force: true }));
+  afterEach(async () => {
+    await store[Symbol.asyncDispose]();
+    await rm(directory, { recursive: true, force: true });
+  });
 
   it('lists a checkpoint only when it is committed, and gives back what was committed', async () => {
     const one = record(newUlid());
     await store.stage(one.crid);
     expect(await store.list()).to.deep.equal([]);
-    await store.commit(one);
+    await commit(store, one);
     expect(await store.list()).to.deep.equal([one.crid]);
     expect(await store.read(one.crid)).to.deep.equal(one);
-    await store.commit(one);
+    await commit(store, one);
   });
 
   it('keeps images readable for its user alone', async () => {
     const one = record(newUlid());
     await store.stage(one.crid);
-    await store.commit(one);
+    await commit(store, one);
     const { mode } = await (await import('node:fs/promises')).stat(join(directory, 'checkpoints', one.crid));
     expect((mode & 0o777).toString(8)).to.equal('700');
   });
@@ -56,7 +64,7 @@ describe('the image store', () => {
   it('refuses a manifest with any byte missing, and one of another checkpoint', async () => {
     const one = record(newUlid());
     await store.stage(one.crid);
-    await store.commit(one);
+    await commit(store, one);
     const path = join(directory, 'checkpoints', one.crid, 'manifest.json');
     const whole = await readFile(path, 'utf8');
     for (const cut of [0, 1, 10, whole.length - 3]) {
@@ -70,9 +78,9 @@ describe('the image store', () => {
   it('removes what is there and does not mind what is not', async () => {
     const one = record(newUlid());
     await store.stage(one.crid);
-    await store.commit(one);
-    await store.remove(one.crid);
-    await store.remove(one.crid);
+    await commit(store, one);
+    await store.remove(one.crid, false);
+    await store.remove(one.crid, false);
     expect(await store.list()).to.deep.equal([]);
     expect((await store.read(one.crid).catch(caught => caught)).code).to.equal('NOT_FOUND');
   });
@@ -87,7 +95,7 @@ describe('the image store', () => {
   it('replaces a manifest whole when a checkpoint is published', async () => {
     const one = record(newUlid());
     await store.stage(one.crid);
-    await store.commit(one);
+    await commit(store, one);
     await store.rewrite({ ...one, published: 'a:b' });
     expect((await store.read(one.crid)).published).to.equal('a:b');
   });
@@ -98,14 +106,14 @@ describe('the image store', () => {
       const one = record(newUlid());
       await store.stage(one.crid);
       await mkdir(join(directory, 'checkpoints', one.crid, 'occupied'), { recursive: true });
-      expect((await store.commit(one).catch(caught => caught)).code).to.equal('ENOTEMPTY');
+      expect((await commit(store, one).catch(caught => caught)).code).to.equal('ENOTEMPTY');
       expect((await store.read(one.crid).catch(caught => caught)).code).to.equal('NOT_FOUND');
       return;
     }
     const one = record(newUlid());
     await store.stage(one.crid);
     await chmod(join(directory, 'checkpoints'), 0o500);
-    expect((await store.commit(one).catch(caught => caught)).code).to.equal('EACCES');
+    expect((await commit(store, one).catch(caught => caught)).code).to.equal('EACCES');
     await chmod(join(directory, 'checkpoints'), 0o700);
     expect(await store.list()).to.deep.equal([]);
   });

@@ -1,0 +1,81 @@
+import { PortLayerError } from '../errors/port-layer-error.js';
+import type { CheckpointRecord } from '../model/checkpoint-record.js';
+import type { Core } from './core.js';
+import { committedRecords } from './layer-cache.js';
+
+/** What a verification of one checkpoint came to. */
+export interface ImageVerdict {
+  readonly crid: string;
+  /** Absent where it is whole. */
+  readonly error?: PortLayerError;
+  /** Bytes of data that were read for it; what another one of the same call has in common with it was read once. */
+  readonly bytes: number;
+  /** How many are done, of how many. */
+  readonly done: number;
+  readonly total: number;
+}
+
+/**
+ * Checks the images of committed checkpoints byte by byte and notes the outcome: `verified` and when, or
+ * `quarantined`, from which nothing is restored any more. Yields each as it is known.
+ */
+export async function* verifyImages(
+  core: Core,
+  records: readonly CheckpointRecord[],
+  signal: AbortSignal,
+): AsyncIterable<ImageVerdict> {
+  const whole = new Set<string>();
+  let done = 0;
+  for (const { crid } of records) {
+    signal.throwIfAborted();
+    done += 1;
+    const count = { done, total: records.length };
+    try {
+      const { bytes } = await core.store.verify(crid, { whole, signal });
+      yield { crid, bytes, ...count };
+      noteVerified(core, crid, 'image');
+    } catch (caught) {
+      signal.throwIfAborted();
+      const error = PortLayerError.from(caught);
+      if (core.catalog.checkpoint(crid)?.state !== 'committed') continue; // Removed meanwhile.
+      if (error.code === 'CHECKPOINT_CORRUPT') quarantine(core, crid, error);
+      yield { crid, error, bytes: 0, ...count };
+    }
+  }
+}
+
+/** Every committed checkpoint, newest first. */
+export function allCommitted(core: Core): readonly CheckpointRecord[] {
+  return [...committedRecords(core)];
+}
+
+/** Writes down that a checkpoint was found whole: its image, or a copy that was started from it. */
+export function noteVerified(
+  core: Core,
+  crid: string,
+  by: 'image' | 'restore',
+): CheckpointRecord | undefined {
+  const record = core.catalog.checkpoint(crid);
+  if (record?.state !== 'committed') return undefined;
+  const { quarantined: was, ...rest } = record;
+  const verified: CheckpointRecord = { ...rest, verified: { atMs: Date.now(), by } };
+  core.ledger.write({
+    checkpoint: verified,
+    type: 'verified',
+    facts: { by, ...(was ? { released: 'true' } : {}) },
+  });
+  return verified;
+}
+
+/** Writes down that a checkpoint is damaged: it stays, to be looked at or healed, and nothing is restored from it. */
+export function quarantine(core: Core, crid: string, error: PortLayerError): void {
+  const record = core.catalog.checkpoint(crid);
+  if (!record || record.quarantined) return;
+  const reason = [error.message, error.found].filter(Boolean).join(' Found: ').slice(0, 500);
+  const { verified: _, ...rest } = record;
+  core.ledger.write({
+    checkpoint: { ...rest, quarantined: { atMs: Date.now(), code: error.code, reason } },
+    type: 'quarantined',
+    facts: { code: error.code, reason },
+  });
+}
