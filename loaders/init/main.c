@@ -27,6 +27,9 @@ static const struct {
 	{"peek", peek_command},
 	{"answer", answer_command},
 	{"guest", guest_command},
+	{"leash", leash_command},
+	{"lease", lease_command},
+	{"tree", tree_command},
 };
 
 /* A starter may have closed 0, 1 or 2; a socket opened there would be taken for standard output. */
@@ -59,6 +62,6 @@ int main(int argc, char **argv)
 		puts(VERSION_TEXT);
 		return 0;
 	}
-	fputs("usage: portlayer-init monitor|init|checkpoint|fold|pack|stage|netns|enter|drain|digest|peek|answer|guest|version ...\n", stderr);
+	fputs("usage: portlayer-init monitor|init|checkpoint|fold|pack|stage|netns|enter|drain|digest|peek|answer|guest|leash|lease|tree|version ...\n", stderr);
 	return EXIT_USAGE;
 }

@@ -1,4 +1,5 @@
 import type { Duplex, Readable, Writable } from 'node:stream';
+import { PortLayerError } from '../errors/port-layer-error.js';
 
 /** How to spawn. Nothing of the service's own environment is inherited but PATH. */
 export interface SpawnOptions {
@@ -13,8 +14,16 @@ export interface Process {
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;
-  /** Never rejects: a command that could not be spawned ends with code 127 and the reason in `failure`. */
-  readonly exited: Promise<{ readonly code: number; readonly signal: string; readonly failure?: string }>;
+  /**
+   * Never rejects: a command that could not be spawned ends with code 127 and the reason in `failure`. `cut`: the link
+   * to the host was down, or was lost, and nobody knows how it ended.
+   */
+  readonly exited: Promise<{
+    readonly code: number;
+    readonly signal: string;
+    readonly failure?: string;
+    readonly cut?: PortLayerError;
+  }>;
   kill(signal: NodeJS.Signals): void;
 }
 
@@ -40,7 +49,10 @@ export interface TreeFacts {
   readonly entries: number;
 }
 
-/** Files of one host. Every path is absolute. Errors are Node's errno errors, whatever the transport. */
+/**
+ * Files of one host. Every path is absolute. Errors are Node's errno errors, whatever the transport; a host that cannot
+ * be reached is `EXECUTOR_UNAVAILABLE`, and says nothing of whether a file is there.
+ */
 export interface Files {
   read(path: string, signal?: AbortSignal): Promise<Buffer>;
   /** Bytes from `offset`, as far as the file goes now. */
@@ -96,7 +108,7 @@ export interface Host {
   readonly gid: number;
   /** Absolute paths or names in PATH; argv is never joined into a shell line. */
   spawn(argv: readonly string[], options?: SpawnOptions): Process;
-  /** Spawns, feeds `input`, collects. Rejects only for an abort; a missing command is code 127. */
+  /** Spawns, feeds `input`, collects. Rejects only for an abort, or with EXECUTOR_UNAVAILABLE for a lost link; a missing command is code 127. */
   run(
     argv: readonly string[],
     options?: SpawnOptions & { readonly input?: string | Uint8Array },
@@ -104,4 +116,11 @@ export interface Host {
   readonly files: Files;
   /** Connects to a unix stream socket on that host. */
   connect(socketPath: string, signal?: AbortSignal): Promise<Duplex>;
+  /** Resolves when the host can be reached, however long that takes. Absent: it always can. Rejects with the signal's reason. */
+  untilReachable?(signal: AbortSignal): Promise<void>;
+}
+
+/** True for the error of a host that cannot be reached now: what was asked is not known, neither yes nor no. */
+export function isUnreachable(caught: unknown): boolean {
+  return caught instanceof PortLayerError && caught.code === 'EXECUTOR_UNAVAILABLE';
 }

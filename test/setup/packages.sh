@@ -3,7 +3,7 @@
 # it installs nothing: those suites report themselves skipped, with the reason.
 set -eu
 
-packages="uidmap procps iproute2 iptables musl-tools busybox-static python3-minimal redis-server runc attr openssl"
+packages="uidmap procps iproute2 iptables musl-tools busybox-static python3-minimal redis-server runc attr openssh-server openssl"
 
 missing=""
 for package in $packages; do

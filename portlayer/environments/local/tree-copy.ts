@@ -1,28 +1,19 @@
-import { PortLayerError } from '../../errors/port-layer-error.js';
 import { collect } from '../process/collect-output.js';
+import { copyTreeBy } from '../process/copy-tree.js';
 import { spawnLocal } from './local-process.js';
 
-/**
- * Copies a tree with everything `cp -a` keeps. `to` must not exist; what a failed copy left there is the caller's.
- * `always` fails where the file system cannot share blocks.
- */
-export async function copyTree(
+/** Copies a tree of this machine; see {@link copyTreeBy}. */
+export function copyTree(
   from: string,
   to: string,
   reflink: 'always' | 'auto',
   signal?: AbortSignal,
 ): Promise<void> {
-  const options = signal ? { signal } : {};
-  const argv = ['cp', '-a', '--sparse=auto', `--reflink=${reflink}`, '--no-target-directory', '--', from, to];
-  const done = await collect(spawnLocal(argv, options), options);
-  if (done.code === 0) return;
-  const noRoom = /No space left|Disk quota exceeded/.test(done.stderr);
-  throw new PortLayerError(
-    noRoom ? 'STORE_FULL' : 'INTERNAL',
-    `A directory could not be copied from ${from}.`,
-    {
-      found: done.stderr.trim().split('\n').slice(0, 3).join('; '),
-      remedy: noRoom ? 'Free space and repeat the call.' : 'See the reason above.',
-    },
+  return copyTreeBy(
+    (argv, options = {}) => collect(spawnLocal(argv, options), options),
+    from,
+    to,
+    reflink,
+    signal,
   );
 }

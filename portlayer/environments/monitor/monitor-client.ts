@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PortLayerError } from '../../errors/port-layer-error.js';
 import type { ExitResult } from '../../model/container-record.js';
 import type { GuestLink } from '../../plugin/executor.js';
-import type { Host } from '../../plugin/host.js';
+import { type Host, isUnreachable } from '../../plugin/host.js';
 import { exitOfLine, lostExit, readExitFile } from './exit-result.js';
 import { createGuestLines } from './guest-lines.js';
 import { createLineSplitter } from './line-splitter.js';
@@ -90,10 +90,22 @@ export function createMonitorClient(host: Host, directory: string): MonitorClien
       closing.signal.throwIfAborted();
       // The monitor writes the file, tells, removes its sockets and ends: only then may another take its place.
       if (told !== undefined) return told;
-      const alive = await findMonitor(host, directory);
-      if (alive === undefined) return (await readExitFile(host, directory)) ?? lostExit();
+      const end = await endIfOver().catch(waitForHost);
+      if (end !== undefined) return end;
       await sleep(retryMs, undefined, { signal: closing.signal, ref: false });
     }
+  }
+
+  async function endIfOver(): Promise<ExitResult | undefined> {
+    if ((await findMonitor(host, directory)) !== undefined) return undefined;
+    return (await readExitFile(host, directory)) ?? lostExit();
+  }
+
+  /** A host that cannot be asked has not said that anything ended. */
+  async function waitForHost(caught: unknown): Promise<undefined> {
+    closing.signal.throwIfAborted();
+    if (!isUnreachable(caught)) throw caught;
+    await host.untilReachable?.(closing.signal);
   }
 
   /** One connection, to its end. The exit, if it was told. */

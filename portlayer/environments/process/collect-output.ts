@@ -5,7 +5,7 @@ const maxOutputBytes = 1024 * 1024;
 
 /**
  * Feeds `input` to a process, reads what it says to the end, and waits for it: what `Host.run` is over `Host.spawn`.
- * Output beyond 1 MiB of each stream is read and dropped. Rejects only with the signal's reason.
+ * Output beyond 1 MiB of each stream is read and dropped. Rejects only with the signal's reason, or for a lost link.
  */
 export async function collect(
   child: Process,
@@ -19,6 +19,7 @@ export async function collect(
     child.exited,
   ]);
   options.signal?.throwIfAborted();
+  if (exited.cut) throw exited.cut;
   const reason = exited.failure === undefined ? '' : `${exited.failure}\n`;
   return { code: exited.code, stdout: stdout.toString(), stderr: reason + stderr.toString() };
 }

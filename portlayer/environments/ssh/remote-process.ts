@@ -1,0 +1,189 @@
+import { constants } from 'node:os';
+import { PassThrough, type Readable } from 'node:stream';
+import type { ClientChannel } from 'ssh2';
+import { PortLayerError } from '../../errors/port-layer-error.js';
+import type { Process, SpawnOptions } from '../../plugin/host.js';
+import { cut, type KeptConnection } from './keep-connection.js';
+import { quoteCommand } from './quote.js';
+import type { Sessions } from './sessions.js';
+
+/** What commands are begun with. */
+export interface RemoteCommands {
+  readonly connection: KeptConnection;
+  readonly sessions: Sessions;
+  /** The init binary on that host, which begins each command; see `leash.c`. */
+  readonly initBinary: () => string;
+}
+
+/** Longest first line that a leash says, in bytes. */
+const longestPidLine = 16;
+
+type End = Awaited<Process['exited']>;
+
+/**
+ * Begins `argv` on the host of a connection, with no shell of ours and no inherited environment but PATH. It ends with
+ * the connection. A link that is down is waited for; one that is lost meanwhile shows as `cut`: nobody knows how it ended.
+ */
+export function spawnRemote(remote: RemoteCommands, argv: readonly string[], options: SpawnOptions): Process {
+  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+  const pid = deferred<number | undefined>();
+  const ended = deferred<End>();
+  const end = (how: End) => {
+    pid.resolve(undefined);
+    stdout.end();
+    stderr.end();
+    ended.resolve(how);
+  };
+  const kill = async (name: string): Promise<void> => {
+    const number = await pid.promise;
+    if (number === undefined) return;
+    const command = [remote.initBinary(), 'leash', '--', 'kill', `-${name}`, String(number)];
+    const client = await remote.connection.client();
+    client.exec(quoteCommand(command), (caught, channel) => {
+      if (!caught) channel.resume().stderr.resume();
+    });
+  };
+  const abort = () => {
+    void kill('KILL').catch(() => {});
+    end({ code: 137, signal: 'SIGKILL' });
+  };
+  void begin(remote, argv, options)
+    .then(({ channel, leave }) => {
+      channel.once('close', leave);
+      follow(channel, { stdin, stdout, stderr }, pid.resolve, end);
+    })
+    .catch((caught: unknown) => {
+      if (options.signal?.aborted) return end({ code: 137, signal: 'SIGKILL' });
+      const error = PortLayerError.from(caught);
+      const unreachable = error.code === 'EXECUTOR_UNAVAILABLE';
+      end({ code: 127, signal: '', failure: error.message, ...(unreachable ? { cut: error } : {}) });
+    });
+  options.signal?.addEventListener('abort', abort, { once: true });
+  void ended.promise.then(() => options.signal?.removeEventListener('abort', abort));
+  return {
+    stdin,
+    stdout,
+    stderr,
+    exited: ended.promise,
+    kill: signal => void kill(signal.replace(/^SIG/, '')).catch(() => {}),
+  };
+}
+
+/** A channel with the command begun in it. A connection that is lost before that is waited for again. */
+async function begin(
+  remote: RemoteCommands,
+  argv: readonly string[],
+  options: SpawnOptions,
+): Promise<{ channel: ClientChannel; leave: () => void }> {
+  const leave = await remote.sessions.enter(options.signal);
+  try {
+    for (;;) {
+      const client = await remote.connection.client(options.signal);
+      const where = options.cwd === undefined ? [] : ['-C', options.cwd];
+      const variables = Object.entries(options.env ?? {}).map(([name, value]) => `${name}=${value}`);
+      const line = quoteCommand([remote.initBinary(), 'leash', ...where, ...variables, '--', ...argv]);
+      const channel = await new Promise<ClientChannel | undefined>((resolve, reject) => {
+        const lost = () => resolve(undefined);
+        client.once('close', lost);
+        try {
+          client.exec(line, (caught, made) => {
+            client.off('close', lost);
+            if (!caught) resolve(made);
+            else if (remote.connection.down()) resolve(undefined);
+            else reject(refused(caught));
+          });
+        } catch {
+          resolve(undefined); // It was lost this moment.
+        }
+      });
+      if (channel) return { channel, leave };
+      await new Promise(resolve => setImmediate(resolve));
+    }
+  } catch (caught) {
+    leave();
+    throw caught;
+  }
+}
+
+function follow(
+  channel: ClientChannel,
+  streams: { stdin: PassThrough; stdout: PassThrough; stderr: PassThrough },
+  tellPid: (pid: number | undefined) => void,
+  end: (how: End) => void,
+): void {
+  let how: End | undefined;
+  channel.on('error', () => {}); // It shows as the end.
+  channel.once('exit', (code: number | null, signal?: string) => {
+    how = code === null ? endOfSignal(signal ?? 'KILL') : { code, signal: '' };
+  });
+  const drained = Promise.all([
+    flow(channel, streams.stdout),
+    flow(afterPid(channel.stderr, tellPid), streams.stderr),
+  ]);
+  channel.once(
+    'close',
+    () => void drained.then(() => end(how ?? { code: 255, signal: '', failure: 'cut', cut: cut() })),
+  );
+  streams.stdin.pipe(channel);
+}
+
+/** A reader need not read to the end for the end to be told: what is over is not waited for. */
+function flow(from: Readable, to: PassThrough): Promise<void> {
+  from.pipe(to);
+  return new Promise(resolve => {
+    from.once('end', resolve);
+    from.once('close', resolve);
+  });
+}
+
+/** Standard error after the leash's line. */
+function afterPid(from: Readable, tellPid: (pid: number | undefined) => void): Readable {
+  const rest = new PassThrough();
+  let head: Buffer | undefined = Buffer.alloc(0);
+  from.on('data', (chunk: Buffer) => {
+    if (head === undefined) {
+      if (!rest.write(chunk)) from.pause();
+      return;
+    }
+    head = Buffer.concat([head, chunk]);
+    const at = head.indexOf(10);
+    if (at < 0 && head.length <= longestPidLine) return;
+    const line = at < 0 ? '' : head.toString('latin1', 0, at);
+    // A host whose init is gone says something else, which is to be read.
+    const told = /^[1-9]\d*$/.test(line);
+    tellPid(told ? Number(line) : undefined);
+    rest.write(told ? head.subarray(at + 1) : head);
+    head = undefined;
+  });
+  rest.on('drain', () => from.resume());
+  const finish = () => {
+    if (head?.length) rest.write(head);
+    rest.end();
+  };
+  from.once('end', finish);
+  from.once('close', finish);
+  return rest;
+}
+
+function endOfSignal(name: string): End {
+  const signal = `SIG${name.replace(/^SIG/, '').replace(/@.*$/, '')}`;
+  return { code: 128 + (constants.signals[signal as NodeJS.Signals] ?? 0), signal };
+}
+
+function refused(caught: Error): PortLayerError {
+  return new PortLayerError('EXECUTOR_UNAVAILABLE', 'The host does not let another command be run.', {
+    required: 'a further channel',
+    found: caught.message,
+    remedy: 'Lower commandsAtOnce of the environment, or raise MaxSessions of its SSH server.',
+    facts: { reason: 'channel' },
+    cause: caught,
+  });
+}
+
+function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => {};
+  const promise = new Promise<T>(done => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
