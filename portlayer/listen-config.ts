@@ -7,6 +7,7 @@ import { ROLES, type Role } from './api/roles.js';
 import type { TlsFiles } from './api/tls.js';
 import { PortLayerError } from './errors/port-layer-error.js';
 import { checkAgainst } from './model/schema-check.js';
+import { atPlace, parseConfig } from './read-config.js';
 
 /** The member `api` of a configuration file: where the service listens, and who may do what. */
 export interface ApiConfig {
@@ -52,8 +53,10 @@ const apiSchema = {
 /** The member `api` of a configuration file. Throws INVALID_SPEC; that the file can be read as a whole is `readConfig`'s to say. */
 export async function readApiConfig(path: string | undefined): Promise<ApiConfig> {
   if (path === undefined) return {};
-  const config = JSON.parse(await readFile(path, 'utf8')) as { readonly api?: unknown };
-  return checkAgainst<ApiConfig>(`api in ${path}`, apiSchema, config.api ?? {});
+  const { content, place } = parseConfig(path, await readFile(path, 'utf8'));
+  return atPlace(place, ['api'], () =>
+    checkAgainst<ApiConfig>(`api in ${path}`, apiSchema, content.api ?? {}),
+  );
 }
 
 /**

@@ -7,17 +7,20 @@ import type { Listener } from './api/listener.js';
 import { createApiServer } from './api/server.js';
 import type { TlsFiles } from './api/tls.js';
 import { openCatalog } from './catalog/sqlite-catalog.js';
+import { type ConfiguredPlugin, checkConfigFile } from './check-config-file.js';
 import { socketPath } from './client/address.js';
 import { createClosers } from './closers.js';
 import { createDispatch, type RunningDispatch } from './dispatch/create-dispatch.js';
 import { type Rebuilt, rebuild } from './dispatch/rebuild.js';
 import { type StorePolicy, storePolicy } from './dispatch/store-policy.js';
 import { createLocalEnvironment } from './environments/local/local-environment.js';
+import { sshEnvironment } from './environments/ssh/plugin.js';
 import { PortLayerError } from './errors/port-layer-error.js';
 import { parseListener, readApiConfig } from './listen-config.js';
 import { loadPlugins } from './load-plugins.js';
 import { openEnvironments } from './open-environments.js';
 import { packageRoot } from './package-root.js';
+import type { EnvironmentPlugin } from './plugin/environment.js';
 import type { ExecutorPlugin } from './plugin/executor.js';
 import { createRegistry, type PlacedOffer, type Registry } from './plugin/registry.js';
 import { openAudit } from './policy/audit.js';
@@ -41,7 +44,7 @@ export interface ServiceOptions {
   readonly tls?: TlsFiles;
   /** Configuration of plugins, by name. Default: {@link configFile}. */
   readonly config?: PluginConfig;
-  /** A file with that configuration. Default: `config.json` in the state directory, where there is one. */
+  /** A file with that configuration. Default: `config.yaml`, `config.yml` or `config.json` in the state directory, where there is one. */
   readonly configFile?: string;
   /** Further executors than the built-in ones. */
   readonly executors?: readonly ExecutorPlugin[];
@@ -210,13 +213,10 @@ async function openRegistry(
   const executors = [...builtinExecutors, ...loaded.executors, ...(options.executors ?? [])];
   const loaders = [...builtinLoaders, ...loaded.loaders];
   const { stateDirectory, log } = options;
-  const { plugins, environments, store } = await configOf(options, [...executors, ...loaders]);
+  const kinds = [...builtinEnvironments, sshEnvironment as EnvironmentPlugin];
+  const { plugins, environments, store } = await configOf(options, [...executors, ...loaders], kinds);
   const local = await createLocalEnvironment({ stateDirectory, initBinary });
-  const others = await openEnvironments(environments, builtinEnvironments, {
-    stateDirectory,
-    initBinary,
-    log,
-  });
+  const others = await openEnvironments(environments, kinds, { stateDirectory, initBinary, log });
   const policy = storePolicy(store);
   const registry = await createRegistry({
     environments: [local, ...others],
@@ -238,19 +238,26 @@ function storeOptions(
   return { log, bytesPerSecond, ...(stagingDirectory === undefined ? {} : { stagingDirectory }) };
 }
 
-function configOf(
+/** The usual names of the configuration in a state directory; the first that is there. */
+const USUAL_CONFIGS = ['config.yaml', 'config.yml', 'config.json'];
+
+/** What the file says, each member checked against the schema of its plugin or kind while its line is known. */
+async function configOf(
   options: ServiceOptions,
-  plugins: readonly { readonly name: string }[],
-): Promise<ServiceConfig> | ServiceConfig {
+  plugins: readonly ConfiguredPlugin[],
+  kinds: readonly EnvironmentPlugin[],
+): Promise<ServiceConfig> {
   const file = configFileOf(options);
   if (file === undefined) return { plugins: {}, environments: {} };
-  return readConfig(
+  const config = await readConfig(
     file,
     plugins.map(plugin => plugin.name),
   );
+  checkConfigFile(config, plugins, kinds);
+  return config;
 }
 
 function configFileOf(options: Pick<ServiceOptions, 'stateDirectory' | 'configFile'>): string | undefined {
-  const usual = join(options.stateDirectory, 'config.json');
-  return options.configFile ?? (existsSync(usual) ? usual : undefined);
+  const usual = USUAL_CONFIGS.map(name => join(options.stateDirectory, name)).find(path => existsSync(path));
+  return options.configFile ?? usual;
 }

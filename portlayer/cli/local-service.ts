@@ -14,7 +14,7 @@ export interface ServeOptions {
   readonly tlsClientCa?: string;
   /** Modules with plugins of somebody else's. */
   readonly plugin?: readonly string[];
-  /** A file with the configuration of plugins; absent: `config.json` in the state directory, where there is one. */
+  /** A file with the configuration of plugins; absent: `config.yaml`, `config.yml` or `config.json` in the state directory, where there is one. */
   readonly config?: string;
 }
 

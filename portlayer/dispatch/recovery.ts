@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PortLayerError } from '../errors/port-layer-error.js';
 import { CHECKPOINT_STATES } from '../model/checkpoint-record.js';
 import { CONTAINER_STATES, type ContainerRecord } from '../model/container-record.js';
+import { isUnreachable } from '../plugin/host.js';
 import { bringerOf } from './bring-copy.js';
 import { remove } from './checkpoints.js';
 import type { Committer } from './committer.js';
@@ -35,12 +37,12 @@ export async function recover(core: Core, runs: Runs, committer: Committer): Pro
   const containers = core.catalog.containers({ states: CONTAINER_STATES, limit: ALL }).items;
   const counts = { running: 0, ended: 0 };
   await eachInParallel(containers, async record => {
-    const outcome = await core.locks.run(
-      record.uid,
-      'recover',
-      () => takeUp(core, runs, record.uid),
-      Infinity,
-    );
+    const outcome = await takeUpLocked(core, runs, record.uid).catch(caught => {
+      if (!isUnreachable(caught)) throw caught;
+      core.log(`${record.spec.name} is not taken up yet: ${PortLayerError.from(caught).message}`);
+      void takeUpLater(core, runs, record.uid);
+      return 'running' as const;
+    });
     if (outcome) counts[outcome] += 1;
   });
   for (const crid of core.catalog.crids(['removed'])) await remove(core, crid, true);
@@ -58,6 +60,29 @@ export async function recover(core: Core, runs: Runs, committer: Committer): Pro
     checkpointsFound: found,
     orphans,
   };
+}
+
+function takeUpLocked(core: Core, runs: Runs, uid: string): Promise<'running' | 'ended' | undefined> {
+  return core.locks.run(uid, 'recover', () => takeUp(core, runs, uid), Infinity);
+}
+
+const LATER_MS = 2000;
+
+/** A container on a host that cannot be reached keeps its state until it can: then it is taken up as at a start. */
+async function takeUpLater(core: Core, runs: Runs, uid: string): Promise<void> {
+  const record = core.catalog.containerByUid(uid);
+  const { host } = core.registry.environment(record?.spec.environment ?? 'local');
+  while (!core.closing.aborted) {
+    try {
+      await host?.untilReachable?.(core.closing);
+      if (core.catalog.containerByUid(uid)) await takeUpLocked(core, runs, uid);
+      return;
+    } catch (caught) {
+      if (core.closing.aborted) return;
+      if (!isUnreachable(caught)) return core.log(`taking up ${uid}: ${String(caught)}`);
+    }
+    await sleep(LATER_MS, undefined, { signal: core.closing, ref: false }).catch(() => {});
+  }
 }
 
 /** A committed checkpoint on disk that the catalog does not know (it lost power before it was written, or was rebuilt) is listed again. */
@@ -178,7 +203,15 @@ async function sweep(core: Core, uncommitted: ReadonlySet<string>): Promise<read
   const keep = new Set([...uncommitted, ...capturing].filter(crid => crid !== undefined));
   for (const name of await core.store.sweep(keep)) core.log(`swept staging ${name}`);
   for (const { environment, executor } of core.registry.executors()) {
-    for (const uid of await executor.list()) {
+    const known = await executor.list().catch((caught: unknown) => {
+      if (!isUnreachable(caught)) throw caught;
+      core.log(
+        `${environment}/${executor.name} is not looked through: ${PortLayerError.from(caught).message}`,
+      );
+      return undefined;
+    });
+    if (known === undefined) continue;
+    for (const uid of known) {
       if (core.catalog.containerByUid(uid)) continue;
       const state = await executor.recover(uid, executor.handleFor(uid), core.closing);
       if (state === 'running') orphans.push(`${environment}/${executor.name}/${uid}`);

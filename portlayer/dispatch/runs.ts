@@ -8,7 +8,8 @@ import type {
   ExitResult,
   Handle,
 } from '../model/container-record.js';
-import type { StartRequest } from '../plugin/executor.js';
+import type { GuestLink, StartRequest } from '../plugin/executor.js';
+import { isUnreachable } from '../plugin/host.js';
 import type { GuestMessage } from '../relay/guest-line.js';
 import { type LinkSession, openLinkSession } from '../relay/link-session.js';
 import type { Committer } from './committer.js';
@@ -36,8 +37,8 @@ export interface Runs {
 /** Takes a guest's message from its link. */
 export type GuestListener = (uid: string, message: GuestMessage, session: LinkSession) => void;
 
-/** How long to wait before a full store is tried again, in milliseconds. */
-const FULL_STORE_RETRY_MS = 1000;
+/** How long to wait before a full store, or a host that was out of reach, is tried again, in milliseconds. */
+const RETRY_MS = 1000;
 
 /** Runs over the core. `onGuest` gets every new message of every guest. */
 export function createRuns(core: Core, committer: Committer, onGuest: GuestListener): Runs {
@@ -148,7 +149,7 @@ async function proceed(
   else await runs.begin(uid);
 }
 
-/** Ends under the lock. A store without room is tried again: the container keeps its persisted state meanwhile. */
+/** Ends under the lock. A store without room, or a host out of reach, is tried again: the container keeps its persisted state meanwhile. */
 async function endSafely(core: Core, runs: Runs, uid: string, exit: ExitResult): Promise<void> {
   for (;;) {
     try {
@@ -158,8 +159,8 @@ async function endSafely(core: Core, runs: Runs, uid: string, exit: ExitResult):
       const error = PortLayerError.from(caught);
       if (core.closing.aborted) return;
       core.log(`exit of ${uid}: ${error.code}: ${error.message}`);
-      if (error.code !== 'STORE_FULL') return;
-      await new Promise(resolve => setTimeout(resolve, FULL_STORE_RETRY_MS).unref());
+      if (error.code !== 'STORE_FULL' && !isUnreachable(error)) return;
+      await new Promise(resolve => setTimeout(resolve, RETRY_MS).unref());
     }
   }
 }
@@ -224,6 +225,21 @@ function failPending(core: Core, record: ContainerRecord, exit: ExitResult): voi
   });
 }
 
+/** A host that cannot be reached is waited for: triggers made meanwhile wait with their init. */
+async function linkOf(core: Core, record: ContainerRecord): Promise<GuestLink> {
+  for (;;) {
+    try {
+      return await executorOf(core, record.spec).link(record.uid, core.closing);
+    } catch (caught) {
+      const { host } = core.registry.environment(record.spec.environment);
+      if (!isUnreachable(caught) || !host?.untilReachable) throw caught;
+      await host.untilReachable(core.closing);
+      await new Promise(resolve => setTimeout(resolve, RETRY_MS).unref());
+      if (core.catalog.containerByUid(record.uid)?.state !== 'running') throw caught;
+    }
+  }
+}
+
 async function openSession(
   core: Core,
   record: ContainerRecord,
@@ -236,7 +252,7 @@ async function openSession(
     core.ledger.write({ about: 'container', id: spec.name, type, facts: { uid, why } });
   };
   try {
-    const link = await executorOf(core, spec).link(uid, core.closing);
+    const link = await linkOf(core, record);
     const session = openLinkSession(link, {
       message: message => onGuest(uid, message, session),
       dropped: why => tell('link-dropped', why),

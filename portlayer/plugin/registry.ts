@@ -1,9 +1,11 @@
 import { PortLayerError } from '../errors/port-layer-error.js';
 import type { Fingerprint, LevelOffer } from '../model/capability.js';
 import { checkConfig } from './config-check.js';
+import { deferExecutor } from './deferred-executor.js';
 import type { Environment } from './environment.js';
 import type { Executor, ExecutorPlugin } from './executor.js';
 import { firstFingerprint } from './fingerprint-watch.js';
+import { type Host, isUnreachable } from './host.js';
 import type { Loader, LoaderPlugin } from './loader.js';
 
 /** What the composition root hands in. */
@@ -59,14 +61,23 @@ export async function createRegistry(options: RegistryOptions): Promise<Registry
         environment,
         log: (m: string) => options.log(`${environment.name}/${plugin.name}: ${m}`),
       };
-      executors.set(`${environment.name}/${plugin.name}`, await plugin.create(config, services));
+      const make = () => plugin.create(config as never, services);
+      const away = environment.host?.untilReachable !== undefined;
+      executors.set(
+        `${environment.name}/${plugin.name}`,
+        away ? deferExecutor(plugin.name, environment.host as Host, make) : await make(),
+      );
     }
   }
   const fingerprints = new Map<string, Promise<Fingerprint>>();
   const look = (key: string, source: () => Promise<Fingerprint>): Promise<Fingerprint> => {
     const known = fingerprints.get(key) ?? source();
     fingerprints.set(key, known);
-    known.catch(() => fingerprints.delete(key));
+    // What cannot be used now is looked at again the next time.
+    known.then(
+      print => print.health === 'unusable' && fingerprints.delete(key),
+      () => fingerprints.delete(key),
+    );
     return known;
   };
   const present = async (
@@ -174,11 +185,18 @@ async function offer(
   plugin: { name: string; capabilities: LevelOffer['capabilities'] },
   fingerprint: Promise<Fingerprint>,
 ): Promise<LevelOffer> {
-  return { level, name: plugin.name, capabilities: plugin.capabilities, fingerprint: await fingerprint };
+  const print = await fingerprint; // First: an executor may be made only now.
+  return { level, name: plugin.name, capabilities: plugin.capabilities, fingerprint: print };
 }
 
-function loaderFingerprint(loader: Loader, place: Environment): Promise<Fingerprint> {
-  return loader.fingerprint(place.host, AbortSignal.timeout(30_000));
+async function loaderFingerprint(loader: Loader, place: Environment): Promise<Fingerprint> {
+  try {
+    return await loader.fingerprint(place.host, AbortSignal.timeout(30_000));
+  } catch (caught) {
+    if (!isUnreachable(caught)) throw caught;
+    const { message } = PortLayerError.from(caught);
+    return { level: 'loader', name: loader.name, health: 'unusable', description: message, findings: [] };
+  }
 }
 
 function known<T>(what: string, all: ReadonlyMap<string, T>, name: string): T {

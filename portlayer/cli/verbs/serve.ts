@@ -22,7 +22,10 @@ export function serveVerb(context: VerbContext): Command {
       '--tls-client-ca <file>',
       'for ports: who signs the certificates of callers; the service’s own are --tls-cert and --tls-key',
     )
-    .option('--config <file>', 'of plugins, as JSON; default: config.json in the state directory')
+    .option(
+      '--config <file>',
+      'of plugins and environments, as YAML or JSON; default: config.yaml or config.json in the state directory',
+    )
     .option('--plugin <module>', 'with an executor or a loader of somebody else’s; can be repeated', collect);
   return doingHere(context, command, async (options: ServeOptions) => {
     const { stateDir, listen, plugin, config, tlsCert, tlsKey, tlsClientCa } = options;

@@ -4,8 +4,8 @@ import { PortLayerError } from '../../errors/port-layer-error.js';
 /** A connection that is made again whenever it is lost. */
 export interface KeptConnection {
   /**
-   * The connection, as soon as it stands and was prepared. Waits `patienceMs` for one that is down; then, or at once
-   * where only a person can help, throws why it is. Never waits longer than the signal.
+   * The connection, as soon as it stands and was prepared. One that is down for `patienceMs` is not waited for, nor one
+   * that only a person can mend: throws why it is down. Never waits longer than the signal.
    */
   client(signal?: AbortSignal): Promise<Client>;
   /** Resolves when one stands; for whoever waits however long it takes. Rejects with the signal's reason only. */
@@ -35,6 +35,7 @@ export function keepConnection(options: KeepOptions): KeptConnection {
   let standing: Client | undefined;
   let why: PortLayerError | undefined = notYet();
   let attempts = 0;
+  let downSince = performance.now();
   let hurry: () => void = () => {};
 
   const changed = () => {
@@ -65,6 +66,7 @@ export function keepConnection(options: KeepOptions): KeptConnection {
         changed();
         await gone;
         standing = undefined;
+        downSince = performance.now();
         why = cut();
         if (!closing.signal.aborted) options.log('the connection was lost');
       } catch (caught) {
@@ -106,7 +108,8 @@ export function keepConnection(options: KeepOptions): KeptConnection {
     async client(signal) {
       signal?.throwIfAborted();
       if (standing) return standing;
-      const patience = AbortSignal.timeout(options.patienceMs);
+      const waited = performance.now() - downSince;
+      const patience = AbortSignal.timeout(Math.max(1, options.patienceMs - waited));
       const limit = AbortSignal.any([patience, closing.signal, ...(signal ? [signal] : [])]);
       const before = attempts;
       for (;;) {

@@ -29,7 +29,7 @@ export interface SshConfig extends SshTarget {
   readonly connectMs?: number;
   /** After so long without a word from the other side it is asked; the third unanswered question is a cut. Milliseconds. Default: 5,000. */
   readonly keepAliveMs?: number;
-  /** How long an operation waits for a link that is down before it fails, in milliseconds. Default: 10,000. */
+  /** How long a link may be down before operations do not wait for it but fail, in milliseconds. Default: 10,000. */
   readonly patienceMs?: number;
   /** Commands at a time; a server allows 10 channels unless told otherwise (MaxSessions), and two are ours. Default: 8. */
   readonly commandsAtOnce?: number;

@@ -9,7 +9,7 @@ describe('the line of a command for another host', () => {
     const argument = fc.oneof(
       fc
         .string({ unit: 'binary', maxLength: 40 })
-        .filter(text => !text.includes('\0') && text.isWellFormed()),
+        .filter(text => !text.includes('\0') && Buffer.from(text).toString() === text),
       fc.constantFrom(
         '',
         "'",
