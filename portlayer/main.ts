@@ -161,7 +161,7 @@ export async function serve(options: ServiceOptions): Promise<void> {
 export async function surveyHere(
   options: Omit<ServiceOptions, 'socketPath'>,
 ): Promise<readonly PlacedOffer[]> {
-  const opened = await openRegistry(options);
+  const opened = await openRegistry(options, true);
   await using registry = opened.registry;
   return await registry.survey(true);
 }
@@ -199,6 +199,7 @@ function requireUnused(path: string): void {
 /** What the configuration says of plugins, made; and what it says of the store. */
 async function openRegistry(
   options: Omit<ServiceOptions, 'socketPath'>,
+  looking = false,
 ): Promise<{ readonly registry: Registry; readonly policy: StorePolicy }> {
   const initBinary = join(packageRoot(), 'loaders/init/build/portlayer-init');
   if (!existsSync(initBinary)) {
@@ -216,7 +217,7 @@ async function openRegistry(
   const kinds = [...builtinEnvironments, sshEnvironment as EnvironmentPlugin];
   const { plugins, environments, store } = await configOf(options, [...executors, ...loaders], kinds);
   const local = await createLocalEnvironment({ stateDirectory, initBinary });
-  const others = await openEnvironments(environments, kinds, { stateDirectory, initBinary, log });
+  const others = await openEnvironments(environments, kinds, { stateDirectory, initBinary, looking, log });
   const policy = storePolicy(store);
   const registry = await createRegistry({
     environments: [local, ...others],

@@ -1,6 +1,6 @@
 /*
- * `portlayer-init leash`: how a command is begun over SSH. It says its pid on a first line of standard error, so that
- * it can be killed, asks the kernel to be killed when the session that began it ends, and becomes the command, with no
+ * `portlayer-init leash`: how a command is begun over SSH. It says where its outputs begin, for a login shell may say
+ * things of its own before, and its pid, so that it can be killed, asks the kernel to be killed when the session that began it ends, and becomes the command, with no
  * more environment than it was given.
  *
  *   leash [-C DIRECTORY] [NAME=VALUE ...] -- COMMAND [ARGUMENT ...]
@@ -23,7 +23,9 @@ int leash_command(int argc, char **argv)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != session)
 		return 137;
-	dprintf(STDERR_FILENO, "%d\n", (int)getpid());
+	/* After whatever the login shell's start had to say. */
+	dprintf(STDOUT_FILENO, "\nportlayer-leash\n");
+	dprintf(STDERR_FILENO, "\nportlayer-leash %d\n", (int)getpid());
 	const char *directory = NULL;
 	if (at + 1 < argc && strcmp(argv[at], "-C") == 0) {
 		directory = argv[at + 1];

@@ -22,6 +22,8 @@ export interface EnvironmentServices {
   readonly stateDirectory: string;
   /** The init, the monitor and the guest tool, as one static binary on the service's own host. */
   readonly initBinary: string;
+  /** Only for a look: no service stands behind it, and one may be at work beside it. */
+  readonly looking?: boolean;
   /** Writes one line to the service's own log. */
   readonly log: (message: string) => void;
 }

@@ -24,7 +24,7 @@ export function holdLease(client: Client, options: LeaseOptions): Promise<void> 
       let said = '';
       channel.on('data', (chunk: Buffer) => {
         said = (said + chunk.toString()).slice(0, 1000);
-        if (said.startsWith('LEASED ')) resolve();
+        if (/^LEASED /m.test(said)) resolve();
       });
       channel.stderr.on('data', (chunk: Buffer) => {
         said = (said + chunk.toString()).slice(0, 1000);

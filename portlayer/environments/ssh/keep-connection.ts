@@ -109,7 +109,7 @@ export function keepConnection(options: KeepOptions): KeptConnection {
       signal?.throwIfAborted();
       if (standing) return standing;
       const waited = performance.now() - downSince;
-      const patience = AbortSignal.timeout(Math.max(1, options.patienceMs - waited));
+      const patience = AbortSignal.timeout(Math.max(1, Math.round(options.patienceMs - waited)));
       const limit = AbortSignal.any([patience, closing.signal, ...(signal ? [signal] : [])]);
       const before = attempts;
       for (;;) {

@@ -1,3 +1,4 @@
+import { ulid } from 'ulid';
 import type { EnvironmentPlugin } from '../../plugin/environment.js';
 import { serviceId } from './service-id.js';
 import { createSshEnvironment } from './ssh-environment.js';
@@ -10,7 +11,8 @@ export const sshEnvironment: EnvironmentPlugin<SshConfig> = {
   configSchema: sshConfigSchema,
   async create(config, services) {
     const { name, initBinary, log } = services;
-    const owner = await serviceId(services.stateDirectory);
+    // Whoever only looks must not take a service's place.
+    const owner = services.looking ? `look-${ulid()}` : await serviceId(services.stateDirectory);
     return createSshEnvironment({ name, config, initBinary, owner, log });
   },
 };

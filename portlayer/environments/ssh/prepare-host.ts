@@ -33,8 +33,12 @@ const LONGEST_STATE_DIRECTORY = 47;
  * lease. Throws EXECUTOR_UNAVAILABLE with the reason.
  */
 export async function prepareHost(client: Client, options: PrepareOptions): Promise<PreparedHost> {
-  const who = await runBare(client, ['sh', '-c', 'id -u; id -g; uname -m; printf "%s\\n" "$HOME"']);
-  const [uid = '', gid = '', machine = '', home = ''] = who.stdout.split('\n');
+  const who = await runBare(client, [
+    'sh',
+    '-c',
+    'printf "\\n%s\\n" portlayer; id -u; id -g; uname -m; printf "%s\\n" "$HOME"',
+  ]);
+  const [uid = '', gid = '', machine = '', home = ''] = afterMark(who.stdout);
   if (who.code !== 0 || !/^\d+$/.test(uid) || !/^\d+$/.test(gid)) {
     throw unfit(options, 'no-shell', 'a login that runs commands', who.stderr.trim() || who.stdout.trim());
   }
@@ -66,6 +70,12 @@ export async function prepareHost(client: Client, options: PrepareOptions): Prom
   const initBinary = await uploadInit(client, options, stateDirectory, machine);
   await holdLease(client, { ...options, initBinary, file: `${stateDirectory}/lease` });
   return { uid: Number(uid), gid: Number(gid), stateDirectory, initBinary };
+}
+
+/** The lines after ours: the start of a login shell may say something before. */
+function afterMark(text: string): readonly string[] {
+  const lines = text.split('\n');
+  return lines.slice(lines.indexOf('portlayer') + 1);
 }
 
 async function uploadInit(
@@ -112,7 +122,7 @@ async function uploadInit(
 
 async function hasDigest(client: Client, path: string, digest: string): Promise<boolean> {
   const done = await runBare(client, ['sha256sum', '--', path]);
-  return done.code === 0 && done.stdout.startsWith(digest);
+  return done.code === 0 && done.stdout.includes(digest);
 }
 
 function unfit(options: PrepareOptions, reason: string, required: string, found: string): PortLayerError {

@@ -15,8 +15,12 @@ export interface RemoteCommands {
   readonly initBinary: () => string;
 }
 
-/** Longest first line that a leash says, in bytes. */
-const longestPidLine = 16;
+/** The line with which a leash begins each output; the one on standard error has its pid. */
+const mark = /\nportlayer-leash(?: ([1-9]\d*))?\n/;
+
+/** How long a server that has no channel free is asked again, in milliseconds, and how often. */
+const busyMs = 10_000;
+const busyPauseMs = 50;
 
 type End = Awaited<Process['exited']>;
 
@@ -76,6 +80,7 @@ async function begin(
   options: SpawnOptions,
 ): Promise<{ channel: ClientChannel; leave: () => void }> {
   const leave = await remote.sessions.enter(options.signal);
+  const until = performance.now() + busyMs;
   try {
     for (;;) {
       const client = await remote.connection.client(options.signal);
@@ -84,12 +89,14 @@ async function begin(
       const line = quoteCommand([remote.initBinary(), 'leash', ...where, ...variables, '--', ...argv]);
       const channel = await new Promise<ClientChannel | undefined>((resolve, reject) => {
         const lost = () => resolve(undefined);
+        const again = () => setTimeout(lost, busyPauseMs);
         client.once('close', lost);
         try {
           client.exec(line, (caught, made) => {
             client.off('close', lost);
             if (!caught) resolve(made);
-            else if (remote.connection.down()) resolve(undefined);
+            // The place of a command that has ended may not be free yet, nor that of one of somebody else's.
+            else if (remote.connection.down() || performance.now() < until) again();
             else reject(refused(caught));
           });
         } catch {
@@ -117,8 +124,11 @@ function follow(
     how = code === null ? endOfSignal(signal ?? 'KILL') : { code, signal: '' };
   });
   const drained = Promise.all([
-    flow(channel, streams.stdout),
-    flow(afterPid(channel.stderr, tellPid), streams.stderr),
+    flow(
+      afterMark(channel, () => {}),
+      streams.stdout,
+    ),
+    flow(afterMark(channel.stderr, tellPid), streams.stderr),
   ]);
   channel.once(
     'close',
@@ -136,8 +146,8 @@ function flow(from: Readable, to: PassThrough): Promise<void> {
   });
 }
 
-/** Standard error after the leash's line. */
-function afterPid(from: Readable, tellPid: (pid: number | undefined) => void): Readable {
+/** What a command says after its leash's line: a login shell may have said something before. */
+function afterMark(from: Readable, marked: (pid: number | undefined) => void): Readable {
   const rest = new PassThrough();
   let head: Buffer | undefined = Buffer.alloc(0);
   from.on('data', (chunk: Buffer) => {
@@ -146,18 +156,15 @@ function afterPid(from: Readable, tellPid: (pid: number | undefined) => void): R
       return;
     }
     head = Buffer.concat([head, chunk]);
-    const at = head.indexOf(10);
-    if (at < 0 && head.length <= longestPidLine) return;
-    const line = at < 0 ? '' : head.toString('latin1', 0, at);
-    // A host whose init is gone says something else, which is to be read.
-    const told = /^[1-9]\d*$/.test(line);
-    tellPid(told ? Number(line) : undefined);
-    rest.write(told ? head.subarray(at + 1) : head);
+    const found = mark.exec(head.toString('latin1'));
+    if (!found) return;
+    marked(found[1] === undefined ? undefined : Number(found[1]));
+    rest.write(head.subarray(found.index + found[0].length));
     head = undefined;
   });
   rest.on('drain', () => from.resume());
   const finish = () => {
-    if (head?.length) rest.write(head);
+    if (head?.length) rest.write(head); // It never came to be: what the shell says is the reason.
     rest.end();
   };
   from.once('end', finish);

@@ -101,7 +101,8 @@ export async function withHandle<T>(
 function errnoOf(caught: unknown, path: string): Error {
   const status = (caught as { code?: unknown }).code;
   const message = caught instanceof Error ? caught.message : String(caught);
-  if (typeof status !== 'number') return cut();
+  if (typeof status !== 'number')
+    return caught instanceof Error && !/No response|not connected|closed/i.test(message) ? caught : cut();
   const name =
     status === STATUS_CODE.NO_SUCH_FILE
       ? 'ENOENT'

@@ -74,6 +74,8 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
     'KbdInteractiveAuthentication no',
     'StrictModes no',
     'UsePAM no',
+    // Nothing of the tester's own: a .bashrc is read for each command.
+    `SetEnv HOME=${directory}`,
     'Subsystem sftp internal-sftp',
     'MaxStartups 100',
     ...(options.lines ?? []),
@@ -117,7 +119,9 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
         '-f',
         path('sshd_config'),
       ];
-      server = spawn(program, args, { stdio: 'ignore' });
+      server = spawn(program, args, {
+        stdio: 'ignore',
+      });
       if (options.inside) return untilListening(options.inside, address, port);
       await untilOpen(address, port);
     },
