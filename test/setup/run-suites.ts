@@ -18,9 +18,12 @@ interface Counts {
 const SUITES = [
   { name: 'unit', files: 'test/unit/**/*.test.ts', minutes: 8 },
   { name: 'host', files: 'test/host/{process,container,vsphere}/**/*.test.ts', minutes: 20 },
+  { name: 'ssh', files: 'test/host/ssh/*.test.ts', minutes: 10 },
   { name: 'integration', files: 'test/integration/**/*.test.ts', minutes: 20 },
   // Boots machines, mostly under emulation, where a boot hangs now and then: by name only.
   { name: 'machine', files: 'test/host/qemu/**/*.test.ts', minutes: 30, byName: true },
+  // Every executor once more, on a remote host; and a hundred cuts.
+  { name: 'remote', files: 'test/host/ssh/by-name/*.test.ts', minutes: 30, byName: true },
 ] as const;
 
 const wanted = process.argv.slice(2);
