@@ -52,9 +52,9 @@ export function spawnRemote(remote: RemoteCommands, argv: readonly string[], opt
     end({ code: 137, signal: 'SIGKILL' });
   };
   void begin(remote, argv, options)
-    .then(({ channel, leave }) => {
+    .then(({ channel, end: told, leave }) => {
       channel.once('close', leave);
-      follow(channel, { stdin, stdout, stderr }, pid.resolve, end);
+      follow(channel, told, { stdin, stdout, stderr }, pid.resolve, end);
     })
     .catch((caught: unknown) => {
       if (options.signal?.aborted) return end({ code: 137, signal: 'SIGKILL' });
@@ -73,12 +73,29 @@ export function spawnRemote(remote: RemoteCommands, argv: readonly string[], opt
   };
 }
 
+/** A command that was begun. */
+interface Begun {
+  readonly channel: ClientChannel;
+  /** How it ended, if the other side has said so. */
+  readonly end: () => End | undefined;
+}
+
+/** Listens from the first moment: a short command's end may come with the word that it was begun. */
+function endOf(channel: ClientChannel): () => End | undefined {
+  let how: End | undefined;
+  channel.on('error', () => {}); // It shows as the end.
+  channel.once('exit', (code: number | null, signal?: string) => {
+    how = code === null ? endOfSignal(signal ?? 'KILL') : { code, signal: '' };
+  });
+  return () => how;
+}
+
 /** A channel with the command begun in it. A connection that is lost before that is waited for again. */
 async function begin(
   remote: RemoteCommands,
   argv: readonly string[],
   options: SpawnOptions,
-): Promise<{ channel: ClientChannel; leave: () => void }> {
+): Promise<Begun & { leave: () => void }> {
   const leave = await remote.sessions.enter(options.signal);
   const until = performance.now() + busyMs;
   try {
@@ -87,14 +104,14 @@ async function begin(
       const where = options.cwd === undefined ? [] : ['-C', options.cwd];
       const variables = Object.entries(options.env ?? {}).map(([name, value]) => `${name}=${value}`);
       const line = quoteCommand([remote.initBinary(), 'leash', ...where, ...variables, '--', ...argv]);
-      const channel = await new Promise<ClientChannel | undefined>((resolve, reject) => {
+      const begun = await new Promise<Begun | undefined>((resolve, reject) => {
         const lost = () => resolve(undefined);
         const again = () => setTimeout(lost, busyPauseMs);
         client.once('close', lost);
         try {
           client.exec(line, (caught, made) => {
             client.off('close', lost);
-            if (!caught) resolve(made);
+            if (!caught) resolve({ channel: made, end: endOf(made) });
             // The place of a command that has ended may not be free yet, nor that of one of somebody else's.
             else if (remote.connection.down() || performance.now() < until) again();
             else reject(refused(caught));
@@ -103,7 +120,7 @@ async function begin(
           resolve(undefined); // It was lost this moment.
         }
       });
-      if (channel) return { channel, leave };
+      if (begun) return { ...begun, leave };
       await new Promise(resolve => setImmediate(resolve));
     }
   } catch (caught) {
@@ -114,15 +131,11 @@ async function begin(
 
 function follow(
   channel: ClientChannel,
+  told: () => End | undefined,
   streams: { stdin: PassThrough; stdout: PassThrough; stderr: PassThrough },
   tellPid: (pid: number | undefined) => void,
   end: (how: End) => void,
 ): void {
-  let how: End | undefined;
-  channel.on('error', () => {}); // It shows as the end.
-  channel.once('exit', (code: number | null, signal?: string) => {
-    how = code === null ? endOfSignal(signal ?? 'KILL') : { code, signal: '' };
-  });
   const drained = Promise.all([
     flow(
       afterMark(channel, () => {}),
@@ -132,7 +145,7 @@ function follow(
   ]);
   channel.once(
     'close',
-    () => void drained.then(() => end(how ?? { code: 255, signal: '', failure: 'cut', cut: cut() })),
+    () => void drained.then(() => end(told() ?? { code: 255, signal: '', failure: 'cut', cut: cut() })),
   );
   streams.stdin.pipe(channel);
 }
