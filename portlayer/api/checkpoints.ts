@@ -65,8 +65,16 @@ export function checkpointHandlers(context: ApiContext) {
     }),
     PublishCheckpoint: unary(context, (request: PublishCheckpointRequest__Output) => {
       const checkpoint = requiredText('checkpoint', request.checkpoint);
-      const { reference = '', move = false } = request;
-      return one(dispatch.publishCheckpoint(requestId(request.requestId), checkpoint, reference, move));
+      const { reference = '', move = false, immutable, labels, force } = request;
+      const more = {
+        ...(immutable && { immutable }),
+        ...(Object.keys(labels).length > 0 && { labels }),
+        ...(force && { force }),
+      };
+      const options = Object.keys(more).length > 0 ? [more] : [];
+      return one(
+        dispatch.publishCheckpoint(requestId(request.requestId), checkpoint, reference, move, ...options),
+      );
     }),
     RemoveCheckpoint: unary(context, async (request: RemoveCheckpointRequest__Output) => {
       const checkpoint = requiredText('checkpoint', request.checkpoint);

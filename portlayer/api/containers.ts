@@ -85,6 +85,7 @@ export function containerHandlers(context: ApiContext) {
         labels: request.labels?.labels,
         trigger: request.trigger && triggerFromWire(request.trigger),
         resources: request.resources && resourcesFromWire('resources', request.resources),
+        memo: request.memo,
       });
       const name = requiredText('name', request.name);
       const generation = count('generation', request.generation);

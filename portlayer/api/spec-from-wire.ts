@@ -2,7 +2,9 @@ import type { Struct__Output } from '../../proto/types/google/protobuf/Struct.js
 import type { Value__Output } from '../../proto/types/google/protobuf/Value.js';
 import type { ContainerSpec__Output } from '../../proto/types/portlayer/execution/v1/ContainerSpec.js';
 import type { ExitCode__Output } from '../../proto/types/portlayer/execution/v1/ExitCode.js';
+import type { Memo__Output } from '../../proto/types/portlayer/execution/v1/Memo.js';
 import type { Resources__Output } from '../../proto/types/portlayer/execution/v1/Resources.js';
+import type { Secret__Output } from '../../proto/types/portlayer/execution/v1/Secret.js';
 import type { Task__Output } from '../../proto/types/portlayer/execution/v1/Task.js';
 import type { TriggerPolicy__Output } from '../../proto/types/portlayer/execution/v1/TriggerPolicy.js';
 import type { User__Output } from '../../proto/types/portlayer/execution/v1/User.js';
@@ -40,6 +42,8 @@ export function specFromWire(spec: ContainerSpec__Output | undefined): object {
       }),
     trigger: spec.trigger && triggerFromWire(spec.trigger),
     executorOptions: spec.executorOptions && structFromWire(spec.executorOptions),
+    secrets: spec.secrets.length === 0 ? undefined : spec.secrets.map(secretFromWire),
+    memo: spec.memo && memoFromWire(spec.memo),
   });
 }
 
@@ -55,7 +59,16 @@ export function resourcesFromWire(field: string, resources: Resources__Output): 
 
 /** A trigger policy; what is unset is left out, an empty list of mechanisms is all of them. */
 export function triggerFromWire(trigger: TriggerPolicy__Output): Partial<TriggerPolicy> {
-  return given({ allow: trigger.allow, mechanisms: trigger.mechanisms, perMinute: trigger.perMinute });
+  const { allow, mechanisms, perMinute, maxCheckpoints, maxBytes } = trigger;
+  return given({ allow, mechanisms, perMinute, maxCheckpoints, maxBytes });
+}
+
+function secretFromWire({ name, source, env, target }: Secret__Output): object {
+  return given({ name: name ?? '', source: source ?? '', env, target });
+}
+
+function memoFromWire({ enabled, inputs, ignoreEnv, ttl }: Memo__Output): object {
+  return given({ enabled, inputs, ignoreEnv, ttlMs: durationMs('spec.memo.ttl', ttl) });
 }
 
 /** A numeric user and group; unset is 0. */

@@ -10,6 +10,7 @@ import type { ContainerSpec as WireSpec } from '../../proto/types/portlayer/exec
 import type { CheckpointRecord, CheckpointState, PhaseTimes } from '../model/checkpoint-record.js';
 import type { ContainerExit, ContainerRecord } from '../model/container-record.js';
 import type { ContainerSpec } from '../model/container-spec.js';
+import type { MemoOutcome } from '../model/memo-spec.js';
 
 /** `running` with prefix `CONTAINER_STATE_` is `CONTAINER_STATE_RUNNING`. The words and the enums are the same lists. */
 export function enumValue<P extends string, W extends string>(prefix: P, word: W): `${P}${Shout<W>}` {
@@ -47,7 +48,12 @@ export function containerToWire(record: ContainerRecord): Container {
     iteration: record.loop?.iteration ?? 0,
     ...(record.boundCpus !== undefined && { boundCpus: record.boundCpus }),
     layers: record.layers.length,
+    ...(record.memo && { memo: memoOutcome(record.memo) }),
   };
+}
+
+function memoOutcome({ key, hit, reason = '', checkpoint = '' }: MemoOutcome) {
+  return { key, hit, reason, checkpoint };
 }
 
 /** How a container's life ended. Its message says why it could not run, where there is nothing better. */
@@ -76,7 +82,11 @@ export function checkpointToWire(record: CheckpointRecord): Checkpoint {
     spec: specToWire(record.spec),
     ...(record.parent !== undefined && { parent: record.parent }),
     labels: { ...record.labels },
-    ...(record.published !== undefined && { published: record.published, tags: ['parent'] }),
+    ...(record.published !== undefined && {
+      published: record.published,
+      tags: ['parent'],
+      immutable: record.immutable === true,
+    }),
     constraints: record.constraints.map(each => ({ ...each, level: enumValue('LEVEL_', each.level) })),
     phases: phasesToWire(record.phases),
     ...(image && {
@@ -115,6 +125,15 @@ function specToWire(spec: ContainerSpec): WireSpec {
     volumes: [...spec.volumes],
     network: enumValue('NETWORK_', spec.network),
     trigger: { ...spec.trigger, mechanisms: [...spec.trigger.mechanisms] },
+    secrets: [...(spec.secrets ?? [])],
+    memo: !spec.memo
+      ? null
+      : {
+          enabled: spec.memo.enabled,
+          inputs: [...spec.memo.inputs],
+          ignoreEnv: [...spec.memo.ignoreEnv],
+          ttl: duration(spec.memo.ttlMs),
+        },
     executorOptions: structToWire(spec.executorOptions),
   };
 }

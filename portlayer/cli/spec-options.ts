@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { ContainerSpec, ExitCode, Volume } from '../client/client.js';
+import type { ContainerSpec, ExitCode, Memo, Secret, Volume } from '../client/client.js';
 import { makeName } from './names.js';
 import {
+  collect,
   collectEnv,
   collectEnvFile,
   collectLabel,
@@ -41,6 +42,11 @@ export interface SpecOptions {
   readonly maxDuration?: number;
   readonly trigger: boolean;
   readonly logMaxSize?: number;
+  readonly secret?: readonly Secret[];
+  readonly memo?: boolean;
+  readonly memoInput?: readonly string[];
+  readonly memoIgnoreEnv?: readonly string[];
+  readonly memoTtl?: number;
 }
 
 /** Adds the options of {@link SpecOptions}; options end where the command begins. */
@@ -89,7 +95,19 @@ export function addSpecOptions(command: Command): Command {
     .option('--max-iterations <n>', 'the loop is stopped after so many (default: 100000)', parseCount)
     .option('--max-duration <duration>', 'the loop is stopped after so long', parseDuration)
     .option('--no-trigger', 'the task may not ask for checkpoints itself')
-    .option('--log-max-size <size>', 'of one log file, for example 16m', parseSize);
+    .option('--log-max-size <size>', 'of one log file, for example 16m', parseSize)
+    .option(
+      '--secret <name,source=FILE[,env=VAR][,target=PATH]>',
+      'a value read from a file at each start and restore, part of no record; can be repeated',
+      collectSecret,
+    )
+    .option(
+      '--memo',
+      'start from what an equal container captured when it was ready, where there is such an entry',
+    )
+    .option('--memo-input <path>', 'a file or directory whose content counts; can be repeated', collect)
+    .option('--memo-ignore-env <name>', 'a variable that does not count; can be repeated', collect)
+    .option('--memo-ttl <duration>', 'an older entry is not used (default: 7d)', parseDuration);
 }
 
 /**
@@ -112,6 +130,8 @@ export function specOf(options: SpecOptions, argv: readonly string[], cwd: strin
     ...(options.rootfs !== undefined && { rootfs: resolve(cwd, options.rootfs) }),
     ...(options.logMaxSize !== undefined && { log: { maxBytes: options.logMaxSize } }),
     ...(!options.trigger && { trigger: { allow: false } }),
+    ...(options.secret && { secrets: options.secret.map(s => ({ ...s, source: resolve(cwd, s.source) })) }),
+    ...(options.memo && { memo: memoOf(options, cwd) }),
     ...defined({
       labels: options.label,
       volumes: options.volume?.map(volume => ({ ...volume, source: resolve(cwd, volume.source) })),
@@ -123,6 +143,25 @@ export function specOf(options: SpecOptions, argv: readonly string[], cwd: strin
       environment: options.environment,
     }),
   };
+}
+
+function memoOf({ memoInput, memoIgnoreEnv, memoTtl }: SpecOptions, cwd: string): Memo {
+  return defined({
+    inputs: memoInput?.map(path => resolve(cwd, path)),
+    ignoreEnv: memoIgnoreEnv,
+    ttlMs: memoTtl,
+  });
+}
+
+function collectSecret(text: string, before: readonly Secret[] = []): readonly Secret[] {
+  const [name = '', ...parts] = text.split(',');
+  const given = Object.fromEntries(
+    parts.map(part => [part.slice(0, part.indexOf('=')), part.slice(part.indexOf('=') + 1)]),
+  );
+  const { source, env, target, ...rest } = given;
+  if (name === '' || !source || (!env && !target) || Object.keys(rest).length > 0)
+    throw new InvalidArgumentError('Write NAME,source=FILE and env=VAR or target=PATH.');
+  return [...before, { name, source, ...(env && { env }), ...(target && { target }) }];
 }
 
 function exitCodeOf(options: SpecOptions): ExitCode | undefined {

@@ -12,6 +12,7 @@ import type {
   ForkOptions,
   ForkOutcome,
   ForkSource,
+  PublishOptions,
   RestoreOptions,
   TargetReport,
 } from './checkpoints.js';
@@ -47,7 +48,7 @@ export interface CheckpointCalls {
   publishCheckpoint(
     checkpoint: string,
     reference: string,
-    options?: MutatingOptions & { move?: boolean },
+    options?: MutatingOptions & PublishOptions,
   ): Promise<Checkpoint>;
   /** Of an absent one: success. `force`: also a published one. */
   removeCheckpoint(checkpoint: string, options?: MutatingOptions & { force?: boolean }): Promise<void>;
@@ -125,14 +126,10 @@ export function checkpointCalls(channel: Channel, api: ExecutionDefinition): Che
       }));
     },
     publishCheckpoint: (checkpoint, reference, options = {}) => {
-      const move = options.move ?? false;
-      return one(
-        channel.unary(
-          api.PublishCheckpoint,
-          { ...requestIdOf(options), checkpoint, reference, move },
-          options,
-        ),
-      );
+      const { move = false, immutable = false, force = false, labels = {} } = options;
+      const how = { move, immutable, force, labels: { ...labels } };
+      const request = { ...requestIdOf(options), checkpoint, reference, ...how };
+      return one(channel.unary(api.PublishCheckpoint, request, options));
     },
     async removeCheckpoint(checkpoint, options = {}) {
       const force = options.force ?? false;

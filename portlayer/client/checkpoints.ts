@@ -50,6 +50,8 @@ export interface Checkpoint {
   readonly labels: TextMap;
   /** `name:tag` where it is published. */
   readonly published?: string;
+  /** Its name may not be moved or taken back, but by force. */
+  readonly immutable?: boolean;
   /** `parent` where it can be forked like an image. */
   readonly tags: readonly string[];
   readonly constraints: readonly Constraint[];
@@ -121,6 +123,18 @@ export interface CheckpointNode {
   readonly parentIndex: number;
   /** Containers that were restored from it and still exist. */
   readonly containers: readonly string[];
+}
+
+/** How a checkpoint is published. */
+export interface PublishOptions {
+  /** Takes the name from the checkpoint that has it. */
+  readonly move?: boolean;
+  /** The name may not be moved or taken back afterwards, but by force. */
+  readonly immutable?: boolean;
+  /** Added to the checkpoint's own. */
+  readonly labels?: TextMap;
+  /** Also where its image holds secrets, or a name is immutable. */
+  readonly force?: boolean;
 }
 
 /** What a restore does where its target lacks what a constraint requires: refuse, tell and go on, or not look. */

@@ -117,7 +117,7 @@ export function containerCalls(channel: Channel, api: ExecutionDefinition): Cont
     bindContainer: (name, resources, options) =>
       one(channel.unary(api.BindContainer, { ...requestIdOf(options), name, ...resources }, options)),
     updateContainer: (name, generation, change, options) => {
-      const { labels, trigger, resources } = change;
+      const { labels, trigger, resources, memo } = change;
       const request = {
         ...requestIdOf(options),
         name,
@@ -125,6 +125,7 @@ export function containerCalls(channel: Channel, api: ExecutionDefinition): Cont
         ...(labels && { labels: { labels: { ...labels } } }),
         ...(trigger && { trigger: triggerToWire(trigger) }),
         ...(resources && { resources }),
+        ...(memo !== undefined && { memo }),
       };
       return one(channel.unary(api.UpdateContainer, request, options));
     },

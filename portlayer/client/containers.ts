@@ -66,6 +66,31 @@ export interface TriggerPolicy {
   /** Mechanisms the guest may name; empty is all. */
   readonly mechanisms?: readonly string[];
   readonly perMinute?: number;
+  /** At so many kept checkpoints its triggers are refused; 0 is no quota. */
+  readonly maxCheckpoints?: number;
+  /** The same for what they added to the store. */
+  readonly maxBytes?: number;
+}
+
+/** A value that is injected at each start and restore, and is part of no record. One of `env` and `target` at least. */
+export interface Secret {
+  readonly name: string;
+  /** An absolute file of the environment's host; it is read anew each time. */
+  readonly source: string;
+  readonly env?: string;
+  /** The file inside that it becomes, read-only. */
+  readonly target?: string;
+}
+
+/** How a container's start is remembered. */
+export interface Memo {
+  readonly enabled?: boolean;
+  /** Absolute files or directories whose content counts. */
+  readonly inputs?: readonly string[];
+  /** Environment variables that do not count. */
+  readonly ignoreEnv?: readonly string[];
+  /** An entry older than this is not used. Default 7 days. */
+  readonly ttlMs?: number;
 }
 
 /** A container as its caller wants it. What is absent takes its default; one read from a service has its defaults filled in. */
@@ -83,6 +108,8 @@ export interface ContainerSpec {
   readonly network?: 'host' | 'none';
   readonly log?: { readonly maxBytes?: number; readonly maxFiles?: number };
   readonly trigger?: TriggerPolicy;
+  readonly secrets?: readonly Secret[];
+  readonly memo?: Memo;
   /** Settings of the executor's own. */
   readonly executorOptions?: Readonly<Record<string, unknown>>;
 }
@@ -117,6 +144,13 @@ export interface Container {
   /** CPUs it is bound with now; 0 is paused; absent is unlimited. */
   readonly boundCpus?: number;
   readonly layers: number;
+  /** What came of looking for the entry of its start. */
+  readonly memo?: {
+    readonly key: string;
+    readonly hit: boolean;
+    readonly reason: string;
+    readonly checkpoint: string;
+  };
 }
 
 /** Which containers to list, one page of them. */
@@ -175,6 +209,8 @@ export interface ContainerChange {
   readonly labels?: TextMap;
   readonly trigger?: TriggerPolicy;
   readonly resources?: Resources;
+  /** Whether its start is memoized. */
+  readonly memo?: boolean;
 }
 
 /** Something that happened to a container or a checkpoint. */

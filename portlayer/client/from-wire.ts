@@ -7,9 +7,11 @@ import type { Container__Output } from '../../proto/types/portlayer/execution/v1
 import type { ContainerExit__Output } from '../../proto/types/portlayer/execution/v1/ContainerExit.js';
 import type { ContainerSpec__Output } from '../../proto/types/portlayer/execution/v1/ContainerSpec.js';
 import type { LevelOffer__Output } from '../../proto/types/portlayer/execution/v1/LevelOffer.js';
+import type { Memo__Output } from '../../proto/types/portlayer/execution/v1/Memo.js';
+import type { MemoOutcome__Output } from '../../proto/types/portlayer/execution/v1/MemoOutcome.js';
 import type { Task__Output } from '../../proto/types/portlayer/execution/v1/Task.js';
 import type { Checkpoint, CheckpointState, PhaseTimes } from './checkpoints.js';
-import type { Container, ContainerExit, ContainerSpec, Task } from './containers.js';
+import type { Container, ContainerExit, ContainerSpec, Memo, Task } from './containers.js';
 import type { Level, LevelOffer } from './levels.js';
 
 /** `CONTAINER_STATE_RUNNING` with prefix `CONTAINER_STATE_` is `running`. A value newer than this client stays as it came. */
@@ -51,7 +53,12 @@ export function containerOf(wire: Container__Output | undefined): Container {
     iteration: wire?.iteration ?? 0,
     boundCpus: wire?.boundCpus,
     layers: wire?.layers ?? 0,
+    memo: wire?.memo && memoOf(wire.memo),
   });
+}
+
+function memoOf({ key = '', hit = false, reason = '', checkpoint = '' }: MemoOutcome__Output) {
+  return { key, hit, reason, checkpoint };
 }
 
 /** How a container's life ended. */
@@ -82,6 +89,7 @@ export function checkpointOf(wire: Checkpoint__Output | undefined): Checkpoint {
     labels: wire?.labels ?? {},
     published: wire?.published,
     tags: wire?.tags ?? [],
+    immutable: wire?.immutable || undefined,
     constraints: (wire?.constraints ?? []).map(({ level, key = '', relation = '', required = '' }) => ({
       level: levelOf(level),
       key,
@@ -151,7 +159,13 @@ function specOf(wire: ContainerSpec__Output | undefined): ContainerSpec {
     log: given({ ...wire?.log }),
     trigger: given({ ...wire?.trigger }),
     executorOptions: structOf(wire?.executorOptions),
+    secrets: wire?.secrets?.length ? wire.secrets.map(secret => given({ ...secret })) : undefined,
+    memo: wire?.memo && memoSpecOf(wire.memo),
   }) as ContainerSpec;
+}
+
+function memoSpecOf({ enabled = true, inputs, ignoreEnv, ttl }: Memo__Output): Memo {
+  return { enabled, inputs, ignoreEnv, ttlMs: msOf(ttl) ?? 0 };
 }
 
 function taskOf(wire: Task__Output | undefined): Task {

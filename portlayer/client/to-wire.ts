@@ -4,7 +4,7 @@ import type { Timestamp } from '../../proto/types/google/protobuf/Timestamp.js';
 import type { Value } from '../../proto/types/google/protobuf/Value.js';
 import type { ContainerSpec as WireSpec } from '../../proto/types/portlayer/execution/v1/ContainerSpec.js';
 import type { TriggerPolicy as WireTrigger } from '../../proto/types/portlayer/execution/v1/TriggerPolicy.js';
-import type { ContainerSpec, Task, TriggerPolicy } from './containers.js';
+import type { ContainerSpec, Memo, Task, TriggerPolicy } from './containers.js';
 
 /** `running` with prefix `CONTAINER_STATE_` is `CONTAINER_STATE_RUNNING`, of the enum type `E`. */
 export function enumOf<E extends string | number>(prefix: string, word: string): E {
@@ -25,7 +25,7 @@ export function timestampOf(date: Date): Timestamp {
 
 /** A spec as CreateContainer takes it; what is absent stays absent. */
 export function specToWire(spec: ContainerSpec): WireSpec {
-  const { labels, task, volumes, network, trigger, executorOptions, ...same } = spec;
+  const { labels, task, volumes, network, trigger, executorOptions, secrets, memo, ...same } = spec;
   return {
     ...same,
     task: taskToWire(task),
@@ -34,6 +34,17 @@ export function specToWire(spec: ContainerSpec): WireSpec {
     ...(network && { network: enumOf<'NETWORK_HOST'>('NETWORK_', network) }),
     ...(trigger && { trigger: triggerToWire(trigger) }),
     ...(executorOptions && { executorOptions: structToWire(executorOptions) }),
+    ...(secrets && { secrets: [...secrets] }),
+    ...(memo && { memo: memoToWire(memo) }),
+  };
+}
+
+function memoToWire({ enabled, inputs, ignoreEnv, ttlMs }: Memo): NonNullable<WireSpec['memo']> {
+  return {
+    ...(enabled !== undefined && { enabled }),
+    ...(inputs && { inputs: [...inputs] }),
+    ...(ignoreEnv && { ignoreEnv: [...ignoreEnv] }),
+    ...(ttlMs !== undefined && { ttl: durationOf(ttlMs) }),
   };
 }
 

@@ -3,11 +3,11 @@ import type { CheckpointRecord } from '../model/checkpoint-record.js';
 import { isUsable } from '../model/checkpoint-record.js';
 import { type ConstraintVerdict, judgeConstraints } from '../model/constraint.js';
 import { smallestChanges } from '../planner/smallest-change.js';
-import { notUsable } from './checkpoints.js';
 import type { Core } from './core.js';
 import type { ConstraintPolicy, Dispatch, TargetReport } from './dispatch.js';
 import { findCheckpoint } from './find.js';
 import { type Target, targetFacts } from './target-facts.js';
+import { notUsable } from './usable.js';
 
 /** How long one environment may take to say what it has, in milliseconds. */
 const LOOK_MS = 10_000;

@@ -1,7 +1,7 @@
 import { PortLayerError } from '../errors/port-layer-error.js';
 import { checkpointTransitions } from '../lifecycle/checkpoint-states.js';
 import { advance, permits } from '../lifecycle/lifecycle.js';
-import { CHECKPOINT_STATES, type CheckpointRecord, isUsable } from '../model/checkpoint-record.js';
+import { CHECKPOINT_STATES, type CheckpointRecord } from '../model/checkpoint-record.js';
 import { checkReference } from '../model/ids.js';
 import type { Calls } from './calls.js';
 import type { Committer } from './committer.js';
@@ -12,8 +12,10 @@ import { dropUnusedLayers } from './drop-layers.js';
 import { findCheckpoint } from './find.js';
 import { lineage } from './lineage.js';
 import { pageOf, readToken } from './paging.js';
+import { publish } from './publish.js';
 import type { Runs } from './runs.js';
-import { fillStandbys, forgetStandbys } from './standbys.js';
+import { forgetSecrets } from './secrets.js';
+import { forgetStandbys } from './standbys.js';
 
 type CheckpointCalls =
   | 'createCheckpoint'
@@ -69,11 +71,11 @@ export function checkpointCalls(
 
     checkpointTree: async (root, container) => lineage(core, root, container),
 
-    publishCheckpoint: (requestId, checkpoint, reference, move) =>
-      calls.once(requestId, 'PublishCheckpoint', { checkpoint, reference, move }, () => {
+    publishCheckpoint: (requestId, checkpoint, reference, move, more = {}) =>
+      calls.once(requestId, 'PublishCheckpoint', { checkpoint, reference, move, ...more }, () => {
         if (reference !== '') checkReference('reference', reference);
         const { crid } = findCheckpoint(core, checkpoint);
-        return core.locks.run(crid, 'publish', () => publish(core, crid, reference, move));
+        return core.locks.run(crid, 'publish', () => publish(core, crid, reference, { ...more, move }));
       }),
 
     removeCheckpoint: (requestId, checkpoint, force) =>
@@ -91,48 +93,6 @@ export function checkpointCalls(
         committer.commit(findCheckpoint(core, checkpoint).crid),
       ),
   };
-}
-
-async function publish(
-  core: Core,
-  crid: string,
-  reference: string,
-  move: boolean,
-): Promise<CheckpointRecord> {
-  const record = findCheckpoint(core, crid);
-  if (reference === '') {
-    const { published: was, ...rest } = record;
-    return was === undefined ? record : setPublished(core, rest, 'unpublished', was);
-  }
-  if (record.published === reference) return record;
-  if (!isUsable(record)) throw notUsable(record);
-  const holder = core.catalog.checkpointByReference(reference);
-  if (holder) {
-    if (!move) {
-      throw new PortLayerError('ALREADY_EXISTS', `Another checkpoint is published as ${reference}.`, {
-        required: 'a reference that is free',
-        found: holder.crid,
-        remedy: 'Choose another tag, or take the name from it with: portlayer checkpoint publish --move',
-        facts: { crid: holder.crid },
-      });
-    }
-    const { published: _, ...rest } = holder;
-    await setPublished(core, rest, 'unpublished', reference);
-  }
-  return setPublished(core, { ...record, published: reference }, 'published', reference);
-}
-
-async function setPublished(
-  core: Core,
-  record: CheckpointRecord,
-  type: string,
-  reference: string,
-): Promise<CheckpointRecord> {
-  // The manifest first: a catalog that is rebuilt from it must not forget a name that was answered for.
-  if (record.state === 'committed') await core.store.rewrite(record);
-  core.ledger.write({ checkpoint: record, type, facts: { reference } });
-  if (record.published !== undefined) fillStandbys(core, record.crid);
-  return record;
 }
 
 /** Marks it removed, then removes manifest, image and layers, then the record: what is cut short, recovery finishes. */
@@ -182,6 +142,7 @@ export async function remove(core: Core, crid: string, force: boolean): Promise<
       .catch(() => {});
   for (const source of record.image?.sources ?? []) await dropUnusedData(core, source);
   core.ledger.write({ dropCheckpoint: record });
+  await forgetSecrets(core, record.containerUid, record.spec);
 }
 
 /** Removes the data of a checkpoint that was removed before, where nobody points into it any more. */
@@ -207,14 +168,4 @@ function findOrGone(core: Core, checkpoint: string): CheckpointRecord | undefine
     if (PortLayerError.from(caught).code === 'NOT_FOUND') return undefined;
     throw caught;
   }
-}
-
-/** Why a checkpoint cannot be restored, forked or published. */
-export function notUsable(record: CheckpointRecord): PortLayerError {
-  return new PortLayerError('WRONG_STATE', `Checkpoint ${record.crid} is ${record.state}.`, {
-    required: 'captured or committed',
-    found: record.state,
-    remedy: 'Choose another, with: portlayer checkpoint ls',
-    facts: { crid: record.crid, state: record.state },
-  });
 }

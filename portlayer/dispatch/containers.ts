@@ -3,6 +3,7 @@ import { containerTransitions } from '../lifecycle/container-states.js';
 import { advance } from '../lifecycle/lifecycle.js';
 import type { ContainerExit, ContainerRecord } from '../model/container-record.js';
 import { type ContainerSpec, compileContainerSpec } from '../model/container-spec.js';
+import { beginFirst } from './begin-first.js';
 import { caller } from './caller.js';
 import type { Calls } from './calls.js';
 import { type Core, executorOf, recordOf } from './core.js';
@@ -12,6 +13,7 @@ import { dropUnusedLayers } from './drop-layers.js';
 import { findContainer } from './find.js';
 import { pageOf, readToken } from './paging.js';
 import type { Runs } from './runs.js';
+import { forgetSecrets } from './secrets.js';
 import { signalNumber } from './signal-names.js';
 
 type ContainerCalls =
@@ -155,7 +157,7 @@ async function start(core: Core, runs: Runs, uid: string): Promise<ContainerReco
       ? { ...rest, ...(record.head ? { restoredFrom: record.head } : {}) }
       : record;
   if (kept !== record) core.ledger.write({ container: kept, type: 'loop-reset' });
-  return runs.begin(uid);
+  return record.state === 'created' ? beginFirst(core, runs, uid) : runs.begin(uid);
 }
 
 /** Marks it first, so that the exit that follows is known as ours, also after a crash in between. */
@@ -184,6 +186,7 @@ export async function removeContainer(core: Core, uid: string): Promise<void> {
   await executorOf(core, record.spec).destroy(uid);
   await core.specs.remove(uid);
   core.ledger.write({ dropContainer: record });
+  await forgetSecrets(core, uid, record.spec);
   core.gate.forget(uid);
   core.refusals.forget(uid);
   await dropUnusedLayers(core, record.spec, record.layers);
@@ -263,6 +266,7 @@ async function update(
     ...(change.labels ? { labels: change.labels } : {}),
     ...(change.resources ? { resources: change.resources } : {}),
     ...(change.trigger ? { trigger: { ...record.spec.trigger, ...change.trigger } } : {}),
+    ...(change.memo === undefined ? {} : { memo: { ...record.spec.memo, enabled: change.memo } }),
   });
   const executor = executorOf(core, spec);
   if (change.resources) {

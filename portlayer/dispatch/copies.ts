@@ -7,7 +7,7 @@ import { bringerOf } from './bring-copy.js';
 import { caller } from './caller.js';
 import type { Calls } from './calls.js';
 import { requireRestorable } from './check-restore.js';
-import { layersOf, notUsable } from './checkpoints.js';
+import { layersOf } from './checkpoints.js';
 import { type Core, executorOf, recordOf } from './core.js';
 import { compileSpec, type Origin, recordContainer } from './create-container.js';
 import type { Dispatch, ForkOutcome, ForkRequest, RestoreRequest } from './dispatch.js';
@@ -15,7 +15,9 @@ import { dropUnusedLayers } from './drop-layers.js';
 import { findCheckpoint, findContainer } from './find.js';
 import { bringLayersBack } from './layer-cache.js';
 import type { Runs } from './runs.js';
+import { inheritSecrets } from './secrets.js';
 import { fillStandbys } from './standbys.js';
+import { notUsable } from './usable.js';
 
 /** So many copies of one fork are started at a time. */
 const AT_ONCE = Number(process.env.AT_ONCE ?? 4);
@@ -74,6 +76,7 @@ async function copy(
   const record = await core.locks.run(layersOf(from.crid), 'restore', async () =>
     recordContainer(core, spec, originOf(requireUsable(findCheckpoint(core, from.crid)))),
   );
+  await inheritSecrets(core, from.containerUid, record.uid, spec);
   return core.locks.run(record.uid, 'restore', async () => {
     const now = recordOf(core, record.uid);
     if (now.state !== 'created') return now;
@@ -122,7 +125,8 @@ async function restoreInPlace(
   });
 }
 
-function originOf(from: CheckpointRecord): Origin {
+/** What a container that runs on from a checkpoint begins with. */
+export function originOf(from: CheckpointRecord): Origin {
   return {
     layers: from.image?.layers ?? [],
     restoredFrom: from.crid,

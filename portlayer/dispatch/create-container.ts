@@ -4,6 +4,7 @@ import type { ContainerRecord } from '../model/container-record.js';
 import { type ContainerSpec, compileContainerSpec } from '../model/container-spec.js';
 import { newUlid } from '../model/ids.js';
 import { type Core, executorOf } from './core.js';
+import { checkSecrets } from './secrets.js';
 import { signalNumber } from './signal-names.js';
 
 /** What a container begins with when it is a copy. */
@@ -31,6 +32,7 @@ export async function compileSpec(core: Core, partial: unknown): Promise<Contain
       );
     }
   }
+  checkSecrets(spec);
   requireNeeds(core, spec);
   await core.registry.loader(spec.loader).plan(spec, core.registry.environment(spec.environment).host);
   await executorOf(core, spec).check(spec);

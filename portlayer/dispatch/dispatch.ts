@@ -74,6 +74,18 @@ export interface LineageNode {
   readonly containers: readonly string[];
 }
 
+/** How a checkpoint is published. */
+export interface PublishOptions {
+  /** Takes the name from the checkpoint that has it. */
+  readonly move: boolean;
+  /** The name may not be moved or taken back afterwards, but by force. */
+  readonly immutable?: boolean;
+  /** Added to the checkpoint's own. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Also where its image holds secrets, or a name is immutable. */
+  readonly force?: boolean;
+}
+
 /** What a restore does where its target lacks what a constraint requires: refuse, tell and go on, or not look. */
 export const CONSTRAINT_POLICIES = ['enforce', 'warn', 'ignore'] as const;
 
@@ -167,7 +179,13 @@ export interface Dispatch {
     requestId: string,
     name: string,
     generation: number,
-    change: { labels?: ContainerSpec['labels']; trigger?: Partial<TriggerPolicy>; resources?: ResourceSpec },
+    change: {
+      labels?: ContainerSpec['labels'];
+      trigger?: Partial<TriggerPolicy>;
+      resources?: ResourceSpec;
+      /** Whether its start is memoized. */
+      memo?: boolean;
+    },
   ): Promise<ContainerRecord>;
 
   /** `progress` is called with each state entered. Resolves at the durability asked for. */
@@ -194,6 +212,7 @@ export interface Dispatch {
     checkpoint: string,
     reference: string,
     move: boolean,
+    more?: Omit<PublishOptions, 'move'>,
   ): Promise<CheckpointRecord>;
   /** A checkpoint's constraints held against an environment, its own by default. Starts nothing. */
   checkRestore(checkpoint: string, environment: string | undefined): Promise<TargetReport>;

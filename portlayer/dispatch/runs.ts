@@ -16,6 +16,7 @@ import type { Committer } from './committer.js';
 import { type Core, executorOf, recordOf } from './core.js';
 import { EXIT_CODE } from './exit-code.js';
 import { finishIteration, type Iterated, iterate } from './loop.js';
+import { inject } from './secrets.js';
 
 /** How a container comes to run: from its disk, or from an image by its mechanism. */
 export type Bringer = (request: StartRequest, signal: AbortSignal) => Promise<Handle>;
@@ -179,7 +180,14 @@ async function startRequest(core: Core, record: ContainerRecord): Promise<StartR
   if (spec.task.exitCode) env.PORTLAYER_CHECKPOINT_EXIT = String(spec.task.exitCode.checkpoint);
   const { host } = core.registry.environment(spec.environment);
   const launch = await core.registry.loader(spec.loader).plan(spec, host);
-  return { uid: record.uid, spec, launch, layers: record.layers, env };
+  const injected = await inject(core, record.uid, spec);
+  return {
+    uid: record.uid,
+    spec,
+    launch: { ...launch, bring: [...launch.bring, ...injected.bring] },
+    layers: record.layers,
+    env: { ...env, ...injected.env },
+  };
 }
 
 /** The record without the mark of a start from an image: that is over, however it ended. */

@@ -7,6 +7,7 @@ import type { Committer } from './committer.js';
 import { type Core, recordOf } from './core.js';
 import { firstThatCan } from './fall-back.js';
 import { guestNeed } from './guest-need.js';
+import { memoize } from './memo.js';
 import type { Runs } from './runs.js';
 import { takeCheckpoint } from './take-checkpoint.js';
 
@@ -105,6 +106,7 @@ async function answerTo(
         const checkpoint = await core.locks.run(uid, 'trigger', () =>
           takeCheckpoint(core, runs, committer, uid, { verdict, mechanism }, asked, signal),
         );
+        void memoize(core, recordOf(core, uid), checkpoint.crid);
         return { result: 'id', value: checkpoint.ordinal, crid: checkpoint.crid };
       },
     );

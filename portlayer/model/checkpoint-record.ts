@@ -91,6 +91,15 @@ export interface CheckpointRecord {
   readonly verified?: { readonly atMs: number; readonly by: 'image' | 'restore' };
   /** Present where it was found damaged: nothing is restored from it. */
   readonly quarantined?: { readonly atMs: number; readonly code: string; readonly reason: string };
+  /** Present on a published one whose name may not be taken back or moved, but by force. */
+  readonly immutable?: true;
+  /** Present on the entry of a memoized start. */
+  readonly memo?: {
+    readonly key: string;
+    /** What the key was made of, each as a digest. */
+    readonly parts: Readonly<Record<string, string>>;
+    readonly ttlMs: number;
+  };
   readonly constraints: readonly Constraint[];
   readonly phases: PhaseTimes;
   /** Present from `captured` on. */

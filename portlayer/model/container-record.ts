@@ -1,5 +1,6 @@
 import type { TriggerSource } from './checkpoint-record.js';
 import type { ContainerSpec } from './container-spec.js';
+import type { MemoOutcome } from './memo-spec.js';
 
 /** Where a container is in its life; the transitions are in `lifecycle/container-states.ts`. */
 export const CONTAINER_STATES = [
@@ -113,6 +114,8 @@ export interface ContainerRecord {
   readonly stopRequested?: boolean;
   /** The checkpoint whose capture is under way; recovery finishes or undoes it. */
   readonly capturing?: string;
+  /** What came of looking for an entry, where its spec asks for a memoized start. */
+  readonly memo?: MemoOutcome;
   /** Somebody asked for a checkpoint that the task's next exit X will be. */
   readonly pending?: PendingCheckpoint;
 }

@@ -1,5 +1,7 @@
 import { NAME_PATTERN } from './ids.js';
+import type { MemoSpec } from './memo-spec.js';
 import { checkAgainst } from './schema-check.js';
+import type { SecretSpec } from './secret-spec.js';
 
 /** The program and its conventions: the task level. */
 export interface TaskSpec {
@@ -75,6 +77,10 @@ export interface ContainerSpec {
   readonly network: 'host' | 'none';
   readonly log: { readonly maxBytes: number; readonly maxFiles: number };
   readonly trigger: TriggerPolicy;
+  /** Values that are injected at each start and restore; absent in specs of before there were any. */
+  readonly secrets?: readonly SecretSpec[];
+  /** Present: its first start is looked for among what was captured before. */
+  readonly memo?: MemoSpec;
   /** Settings of the executor's own, checked against its schema. */
   readonly executorOptions: Readonly<Record<string, unknown>>;
 }
@@ -196,6 +202,31 @@ export const containerSpecSchema = {
         perMinute: { type: 'integer', minimum: 1, maximum: 1000000, default: 600 },
         maxCheckpoints: { type: 'integer', minimum: 0, maximum: 1000000 },
         maxBytes: { type: 'integer', minimum: 0, maximum: 9007199254740991 },
+      },
+    },
+    secrets: {
+      type: 'array',
+      maxItems: 64,
+      items: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['name', 'source'],
+        properties: {
+          name: { type: 'string', pattern: NAME_PATTERN },
+          source: absolutePath,
+          env: { type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_]{0,254}$' },
+          target: absolutePath,
+        },
+      },
+    },
+    memo: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        enabled: { type: 'boolean', default: true },
+        inputs: { type: 'array', maxItems: 64, items: absolutePath, default: [] },
+        ignoreEnv: { type: 'array', maxItems: 1024, items: { type: 'string', maxLength: 255 }, default: [] },
+        ttlMs: { type: 'integer', minimum: 1, maximum: 31536000000, default: 604800000 },
       },
     },
     executorOptions: { type: 'object', default: {} },

@@ -66,6 +66,8 @@ export interface DiskLayers {
   discard(uid: string): Promise<void>;
   /** Digest and size of one frozen layer. */
   describe(layer: string, signal?: AbortSignal): Promise<TreeFacts>;
+  /** The directory with a frozen layer's files, on the environment's host; undefined where the layer is gone. Absent where layers are no directories there. */
+  locate?(layer: string): Promise<string | undefined>;
   /** Makes one frozen layer durable. */
   sync(layer: string, signal?: AbortSignal): Promise<void>;
   /** Folds `layers` (oldest first) into one new frozen layer. The sources stay. */

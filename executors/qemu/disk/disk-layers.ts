@@ -63,6 +63,7 @@ export function createDiskLayers(place: Place, containers: Containers): DiskLaye
       if (!disk) return;
       for (const number of [disk.number, disk.number + 1]) await files.remove(diskFile(paths, number));
     },
+    locate: async layer => ((await files.exists(layout.layer(layer))) ? layout.layer(layer) : undefined),
     describe: async (layer, signal) => files.digestTree(await need(layer), signal),
     sync: async (layer, signal) => files.syncTree(await need(layer), signal),
     async fold(layers, into, signal) {

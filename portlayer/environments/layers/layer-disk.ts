@@ -56,6 +56,7 @@ export function createLayerDisk(host: Host, places: LayerPlaces): DiskLayers {
       }
       await files.remove(paths.work);
     },
+    locate: async layer => (await find(layer))?.path,
     async describe(layer, signal) {
       return files.digestTree((await findOrThrow(layer)).path, signal);
     },
