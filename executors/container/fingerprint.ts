@@ -1,5 +1,4 @@
 import type { Finding, Fingerprint } from '../../portlayer/model/capability.js';
-import type { UsableCriu } from './criu/find-criu.js';
 import type { Place } from './place.js';
 
 const criuTag = 'checkpoint:criu';
@@ -26,9 +25,7 @@ export async function fingerprintPlace(place: Place): Promise<Fingerprint> {
     criu.directory === undefined
       ? { key: 'criu', value: 'no', reason: criu.reason, remedy: criu.remedy, removes: [criuTag] }
       : { key: 'criu', value: criu.version },
-    ...(criu.directory === undefined
-      ? []
-      : [{ key: 'criu-features', value: criu.features.join(',') }, users(criu)]),
+    ...(criu.directory === undefined ? [] : [{ key: 'criu-features', value: criu.features.join(',') }]),
     { key: 'init-build', value: place.bin.slice(place.bin.lastIndexOf('/') + 1) },
     { key: 'init-builds', value: await initBuilds(place) },
     { key: 'architecture', value: place.architecture },
@@ -56,12 +53,6 @@ async function initBuilds(place: Place): Promise<string> {
     .filter(name => /^[0-9a-f]{16}$/.test(name))
     .sort()
     .join(',');
-}
-
-function users(criu: UsableCriu): Finding {
-  if (criu.otherUsers) return { key: 'criu-users', value: 'any' };
-  const reason = 'the service lacks CAP_SYS_RESOURCE: tasks of other users than root cannot be dumped';
-  return { key: 'criu-users', value: 'root', reason, remedy: 'Give the service all capabilities of root.' };
 }
 
 function freezing(place: Place): Finding {

@@ -43,8 +43,10 @@ export interface Layout extends LayerPlaces {
   /** The mount points every container has: the lowest layer of all. */
   readonly skeleton: string;
   readonly trial: string;
-  /** What freezes a container at the moment when CRIU begins. */
-  readonly freezeScript: string;
+  /** What CRIU runs at its steps: freezes before a dump, names the host after a restore. */
+  readonly criuStep: string;
+  /** Preloaded into CRIU where the service may not read other users' limits. */
+  readonly limitsLibrary: string;
   container(uid: string): ContainerPaths;
 }
 
@@ -58,7 +60,8 @@ export function createLayout(stateDirectory: string): Layout {
     bin: below('bin'),
     skeleton: below('skeleton'),
     trial: below('trial'),
-    freezeScript: below('freeze'),
+    criuStep: below('criu-step'),
+    limitsLibrary: below('limits.so'),
     layers: below('layers'),
     trees: below('trees'),
     container(uid) {

@@ -4,7 +4,6 @@ import { findTool } from '../../portlayer/environments/process/find-tool.js';
 import type { Host } from '../../portlayer/plugin/host.js';
 import { ownFiles, skeletonDirectories } from './bundle/paths-inside.js';
 import type { ContainerConfig } from './config.js';
-import { installFreezeScript } from './criu/criu-config.js';
 import { type CriuFound, findCriu } from './criu/find-criu.js';
 import { createLayout, type Layout } from './layout.js';
 import { findRunc, type RuncFound } from './runc.js';
@@ -34,7 +33,6 @@ export async function surveyPlace(host: Host, config: ContainerConfig): Promise<
   for (const path of [containers, layers, trees, rootfs, runc, trial])
     await host.files.makeDirectory(path, 0o700);
   for (const path of [layers, trees, rootfs]) await removeHalves(host, path);
-  await installFreezeScript(host, layout.freezeScript);
   await makeSkeleton(host, layout);
   const [bin, foundRunc, cgroups, groupBases, ip, nsenter, architecture] = await Promise.all([
     installInit(host, layout),
@@ -45,6 +43,8 @@ export async function surveyPlace(host: Host, config: ContainerConfig): Promise<
     findTool(host, 'nsenter'),
     host.run(['uname', '-m']).then(done => done.stdout.trim()),
   ]);
+  await host.run(['ln', '-sfn', '--', `${bin}/portlayer-init`, layout.criuStep]);
+  await host.run([host.initBinary, 'limits-library', layout.limitsLibrary]);
   let found: Promise<CriuFound> | undefined;
   const criu = () => {
     found ??= findCriu(host, config.criuDirectory, trial);

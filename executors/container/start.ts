@@ -34,7 +34,14 @@ export async function startContainer(
   const asked = { request, options, identity: identityOf(uid, spec), address, bin: place.bin };
   const { overlay, setup } = await prepareRun(place, containers, asked, signal);
   const verb = ['run', '--detach', '--bundle', paths.bundle, '--pid-file', paths.pid, uid];
-  await launch(place, containers, request, stagedRunc(place, paths, overlay, setup, verb), signal);
+  await launch(
+    place,
+    containers,
+    request,
+    stagedRunc(place, paths, overlay, setup, verb),
+    runcEnvironment(),
+    signal,
+  );
   await initTakesOver(place, containers, uid, signal);
 }
 
@@ -61,11 +68,10 @@ export async function launch(
   containers: Containers,
   request: StartRequest,
   command: readonly string[],
+  env: Readonly<Record<string, string>>,
   signal: AbortSignal,
-  criuDirectory?: string,
 ): Promise<void> {
   const { directory, pid } = containers.paths(request.uid);
-  const env = runcEnvironment(criuDirectory);
   const log = request.spec.log;
   await startMonitor(place.host, { directory, log, cgroups: [], command, env, pidFile: pid }, signal);
   containers.client(request.uid);

@@ -8,7 +8,7 @@ binary=$out/portlayer-init
 CC=${CC:-cc}
 
 if [ -x "$binary" ] && [ "$(cat "$out/.compiler" 2>/dev/null)" = "$CC" ] &&
-  [ -z "$(find "$here" -maxdepth 1 \( -name '*.c' -o -name '*.h' -o -name build.sh \) -newer "$binary")" ]; then
+  [ -z "$(find "$here" "$here/preload" -maxdepth 1 \( -name '*.c' -o -name '*.h' -o -name build.sh \) -newer "$binary")" ]; then
   exit 0
 fi
 
@@ -20,9 +20,12 @@ fi
 mkdir -p "$out"
 # Compiled aside and renamed, so that two builds at once never leave, or run, half a binary.
 aside=$out/.portlayer-init.$$
-trap 'rm -f "$aside" "$aside.log"' EXIT
+trap 'rm -f "$aside" "$aside.log" "$aside.so"' EXIT
 # shellcheck disable=SC2086  # CC may carry arguments
-if ! $CC -O2 -static -Wall -Wextra -Werror -std=gnu11 -D_GNU_SOURCE -o "$aside" "$here"/*.c 2>"$aside.log"; then
+if ! { $CC -O2 -shared -fPIC -nostdlib -fno-stack-protector -Wall -Wextra -Werror -std=gnu11 -D_GNU_SOURCE \
+  -o "$aside.so" "$here/preload/limits.c" &&
+  $CC -O2 -static -Wall -Wextra -Werror -std=gnu11 -D_GNU_SOURCE "-DLIMITS_LIBRARY=\"$aside.so\"" \
+    -o "$aside" "$here"/*.c; } 2>"$aside.log"; then
   cat "$aside.log" >&2
   echo "build.sh: '$CC' could not build the init (see above); a static libc is needed: apt-get install libc6-dev, or musl-tools with CC=musl-gcc" >&2
   exit 1

@@ -18,6 +18,8 @@ int digest_command(int argc, char **argv);
 int peek_command(int argc, char **argv);
 int answer_command(int argc, char **argv);
 int guest_command(int argc, char **argv);
+int criu_step_command(int argc, char **argv);
+int limits_library_command(int argc, char **argv);
 int leash_command(int argc, char **argv);
 int lease_command(int argc, char **argv);
 int tree_command(int argc, char **argv);

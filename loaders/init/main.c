@@ -27,6 +27,8 @@ static const struct {
 	{"peek", peek_command},
 	{"answer", answer_command},
 	{"guest", guest_command},
+	{"criu-step", criu_step_command},
+	{"limits-library", limits_library_command},
 	{"leash", leash_command},
 	{"lease", lease_command},
 	{"tree", tree_command},
@@ -50,6 +52,8 @@ int main(int argc, char **argv)
 	const char *name = slash != NULL ? slash + 1 : argc > 0 ? argv[0] : "";
 	if (strcmp(name, "checkpoint") == 0)
 		return tool_command(argc, argv);
+	if (strcmp(name, "criu-step") == 0)
+		return criu_step_command(argc, argv);
 	for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++) {
 		if (strcmp(argv[1], commands[i].name) == 0) {
 			/* Those that run, or start, what a container brings. */

@@ -6,9 +6,9 @@
 #include "init.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -19,7 +19,10 @@
 #include "commands.h"
 #include "process_tree.h"
 
-#define LEFT_BEHIND_MS 10000
+/* So long may what the command left behind take to end by itself, when the command has ended, and while it goes on. */
+#define LEFT_BEHIND_MS 60000
+#define ORPHAN_MS 500
+#define LOOK_EVERY_MS 100
 
 static int stage_fail(const struct init_options *options, struct setup_failure *failure, int code)
 {
@@ -41,24 +44,57 @@ static int stage_fail(const struct init_options *options, struct setup_failure *
 	return code;
 }
 
-/* What the command left behind when it was killed (a CRIU that has yet to let go of what it holds) has its time to end. */
+/* True where this process has children beside the command; with `end`, these are killed. */
+static bool has_orphans(pid_t command, bool end)
+{
+	char path[64];
+	int pid;
+	bool found = false;
+	snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+	FILE *children = fopen(path, "re");
+	while (children != NULL && fscanf(children, "%d", &pid) == 1) {
+		if (pid == command)
+			continue;
+		found = true;
+		if (end)
+			kill(pid, SIGKILL);
+	}
+	if (children != NULL)
+		fclose(children);
+	return found;
+}
+
+/*
+ * Waits for the command and for all that it left behind. A CRIU whose runc was killed goes on alone, has to let go of
+ * what it holds, and is given its time. What a CRIU that was killed leaves is of no use: it keeps the socket open on
+ * which runc would wait for ever.
+ */
 static int wait_for_all(pid_t command)
 {
 	int status = 0, result = EXIT_SETUP;
-	int64_t until = -1;
+	int64_t until = -1, orphaned = -1;
+	sigset_t children;
+	struct timespec look = {.tv_nsec = LOOK_EVERY_MS * 1000000L};
+	sigemptyset(&children);
+	sigaddset(&children, SIGCHLD);
 	for (;;) {
-		pid_t pid = waitpid(-1, &status, until < 0 ? 0 : WNOHANG);
+		pid_t pid = waitpid(-1, &status, WNOHANG);
+		int64_t now = clock_ms();
 		if (pid < 0 && errno == ECHILD)
 			return result;
 		if (pid == command) {
 			result = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-			until = clock_ms() + LEFT_BEHIND_MS;
+			until = now + LEFT_BEHIND_MS;
 		}
 		if (pid != 0)
 			continue;
-		poll(NULL, 0, 2);
-		if (clock_ms() >= until)
+		if (until >= 0 && now >= until)
 			process_tree_kill(getpid());
+		if (until < 0 && has_orphans(command, orphaned >= 0 && now >= orphaned + ORPHAN_MS))
+			orphaned = orphaned < 0 ? now : orphaned;
+		else
+			orphaned = -1;
+		sigtimedwait(&children, NULL, &look);
 	}
 }
 
@@ -88,9 +124,14 @@ int stage_command(int argc, char **argv)
 	if (options.wait_all) {
 		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 		signal(SIGCHLD, SIG_DFL);
+		sigset_t children, before;
+		sigemptyset(&children);
+		sigaddset(&children, SIGCHLD);
+		sigprocmask(SIG_BLOCK, &children, &before);
 		pid_t command = fork();
 		if (command > 0)
 			return wait_for_all(command);
+		sigprocmask(SIG_SETMASK, &before, NULL);
 	}
 	execvp(options.argv[0], options.argv);
 	failure = (struct setup_failure){.what = "exec", .number = errno};

@@ -10,6 +10,9 @@ export interface Blocker {
   readonly line: string;
 }
 
+/** Where the log has an error whose cause is not known here. */
+export const unknownCause = 'something that CRIU cannot dump';
+
 /** From a line of CRIU's log to words. The order counts: the first that fits. Measured with CRIU 4.2.1; see design/mechanisms/criu.md. */
 const causes: readonly (readonly [RegExp, string])[] = [
   [/In-flight connection/, 'a TCP connection that nobody has accepted yet'],
@@ -38,11 +41,13 @@ const causes: readonly (readonly [RegExp, string])[] = [
   [/send_fds failed|Can't retrieve FDs/, 'an open file that cannot be handed over'],
   [
     /Can't get rlimit .*Operation not permitted/,
-    'a process of another user than root, for which the service lacks CAP_SYS_RESOURCE',
+    'a process of another user than root, for which the service lacks CAP_SYS_RESOURCE (or Linux 5.6)',
   ],
   [/No space left on device|ENOSPC/, 'no space left'],
 ];
-const noise = /RLIMIT_NOFILE for self|Dumping FAILED|Can't send response|Unable to (open|get) .*criu\.kdat/;
+/** Not what kept CRIU from it: what follows, and what only says that runc was gone. */
+const noise =
+  /RLIMIT_NOFILE for self|Dumping FAILED|Can't send response|Can't read request|script failed|action scripts failed|Broken pipe|Unable to (open|get) .*criu\.kdat/;
 
 /** The first cause in a dump's log. `log` is the whole text. Pure. */
 export function findBlocker(log: string): Blocker | undefined {
@@ -56,9 +61,7 @@ export function findBlocker(log: string): Blocker | undefined {
     if (cause) return { what: cause[1], ...whose, line: line.trim() };
   }
   const first = errors[0];
-  return first === undefined
-    ? undefined
-    : { what: 'something that CRIU cannot dump', ...whose, line: first.trim() };
+  return first === undefined ? undefined : { what: unknownCause, ...whose, line: first.trim() };
 }
 
 const hostile = /anon_inode:\[?(io_uring|userfaultfd)\]?/;

@@ -1,7 +1,7 @@
 import { PortLayerError } from '../../../portlayer/errors/port-layer-error.js';
 import type { Finished } from '../../../portlayer/plugin/host.js';
 import type { Place } from '../place.js';
-import { type Blocker, findBadFiles, findBlocker } from './blockers.js';
+import { type Blocker, findBadFiles, findBlocker, unknownCause } from './blockers.js';
 
 /** Why a dump failed, in words. The container is still frozen, so that what is looked at cannot change. */
 export async function dumpFailure(
@@ -14,7 +14,9 @@ export async function dumpFailure(
   const log = await host.files.read(`${work}/dump.log`).then(String, () => '');
   const inLog = findBlocker(log);
   const bad = await findBadFiles(host, pids);
-  const blockers = bad.length > 0 ? bad : inLog ? [inLog] : [];
+  // Of a runc that was killed the log says no cause.
+  const killed = done.code > 128 && inLog?.what === unknownCause;
+  const blockers = bad.length > 0 ? bad : inLog && !killed ? [inLog] : [];
   const noRoom = /No space left|ENOSPC/.test(log + done.stderr);
   if (noRoom) {
     return new PortLayerError('STORE_FULL', 'The store has no room for this checkpoint.', {

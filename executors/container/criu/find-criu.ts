@@ -10,8 +10,11 @@ export interface UsableCriu {
   readonly version: string;
   /** What `criu check` finds of the kernel's features, sorted: `pagemap_scan`, `uffd-noncoop`, … */
   readonly features: readonly string[];
-  /** False where the service lacks CAP_SYS_RESOURCE: only tasks that run as root can be dumped then. */
-  readonly otherUsers: boolean;
+  /**
+   * How CRIU reads the limits of another user's task: by the kernel, with CAP_SYS_RESOURCE; or, where the service
+   * lacks that, by a library that is preloaded and reads /proc.
+   */
+  readonly limits: 'own' | 'answered';
   /** A directory on a tmpfs that stands in for /run, where CRIU keeps what it found out about the kernel. */
   readonly run: string | undefined;
 }
@@ -79,21 +82,22 @@ export async function findCriu(host: Host, told: string | undefined, trial: stri
     return { version, reason: `criu check: ${why.slice(0, 200)}`, remedy };
   }
   const directory = path.slice(0, path.lastIndexOf('/'));
-  const otherUsers = await hasSysResource(host);
+  const limits = await howLimits(host);
   return {
     directory,
     version,
     features: features.filter(Boolean).sort(),
-    otherUsers,
+    limits,
     run: await findRun(host),
   };
 }
 
-/** Reading another user's limits takes it: prlimit(2). */
-async function hasSysResource(host: Host): Promise<boolean> {
+/** Reading another user's limits takes CAP_SYS_RESOURCE: prlimit(2). */
+async function howLimits(host: Host): Promise<UsableCriu['limits']> {
   const status = (await host.run(['cat', '/proc/self/status'])).stdout;
   const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
-  return ((effective >> CAP_SYS_RESOURCE) & 1n) === 1n;
+  if (((effective >> CAP_SYS_RESOURCE) & 1n) === 1n) return 'own';
+  return 'answered';
 }
 
 /** The CRIU to work with. Throws CAPABILITY_MISSING with the reason where there is none. */

@@ -56,7 +56,7 @@ export function freezeEnvironment(
   return {
     PORTLAYER_FREEZER: `${place.cgroups.places.get('freezer')?.base}/${uid}`,
     PORTLAYER_MARK: markOf(into),
-    PORTLAYER_TRIES: String(Math.ceil((place.config.quiesceMs ?? defaultQuiesceMs) / pollMs)),
+    PORTLAYER_QUIESCE_MS: String(place.config.quiesceMs ?? defaultQuiesceMs),
   };
 }
 
@@ -84,7 +84,7 @@ export async function untilFrozen(
       if (await files.exists(markOf(into))) return true;
       const inTime = Date.now() - began < (place.config.quiesceMs ?? defaultQuiesceMs);
       // A script may also fail because runc was killed.
-      if (!inTime && (await wasFreezing(place, into))) throw await stuck(place, uid);
+      if (!inTime && (await wasFreezing(place, into))) throw await stuck(place, uid, into);
       return false;
     }
     await sleep(pollMs);
@@ -100,14 +100,27 @@ async function wasFreezing(place: Place, into: CheckpointWriter): Promise<boolea
   return /script.*failed|Pre dump script failed/i.test(log);
 }
 
-async function stuck(place: Place, uid: string): Promise<PortLayerError> {
+/** Who was in the way, as loaders/init/freezer.c wrote it down. */
+async function stuck(place: Place, uid: string, into: CheckpointWriter): Promise<PortLayerError> {
   const ms = place.config.quiesceMs ?? defaultQuiesceMs;
-  const tasks = (await tasksOf(place, uid)).filter(task => task.state === 'D' || task.state === 'R');
-  const named = tasks.map(task => `${task.name} (pid ${task.pid}, in state ${task.state} for ${ms} ms)`);
+  const text = await place.host.files.read(`${markOf(into)}.blockers`).then(String, () => '');
+  const tasks = await tasksOf(place, uid);
+  const blockers = text.split('\n').flatMap(line => {
+    const [, tid, what = ''] = /^(\d+) (vfork|wait .*)$/.exec(line) ?? [];
+    if (tid === undefined) return [];
+    const name = tasks.find(task => task.pid === Number(tid))?.name ?? 'a thread';
+    const words =
+      what === 'vfork' ? 'waits for a child that has executed no program yet' : `does not stop: ${what}`;
+    return [{ tid, words: `${name} (pid ${tid}) ${words}, since ${ms} ms` }];
+  });
   return new PortLayerError('QUIESCE_TIMEOUT', `The container could not be frozen within ${ms} ms.`, {
     required: 'every process stops',
-    found: named.join(', ').slice(0, 500) || 'the freezer did not say FROZEN',
+    found:
+      blockers
+        .map(blocker => blocker.words)
+        .join('; ')
+        .slice(0, 500) || 'the freezer did not say FROZEN',
     remedy: 'Wait until these processes have done what they are at, and ask again. The container runs on.',
-    facts: { pids: tasks.map(task => task.pid).join(',') },
+    facts: { pids: blockers.map(blocker => blocker.tid).join(',') },
   });
 }

@@ -1,15 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { PortLayerError } from '../../../portlayer/errors/port-layer-error.js';
 import type { Containers } from '../containers.js';
-import type { Place } from '../place.js';
-import { mustRun } from '../tools.js';
 
 /** What a restored container has still to be told of itself; kept in a file until it has confirmed it. */
 export interface Introduction {
   /** The incarnation in the image. */
   readonly incarnation: string;
   readonly crid: string;
-  readonly hostname: string;
   /** The new generation: 32 hex digits. */
   readonly generation: string;
   /** Entropy for its random generators: 64 hex digits. */
@@ -17,31 +14,24 @@ export interface Introduction {
 }
 
 /** An introduction with a generation and a seed of its own. */
-export function newIntroduction(incarnation: string, crid: string, hostname: string): Introduction {
+export function newIntroduction(incarnation: string, crid: string): Introduction {
   const generation = randomBytes(16).toString('hex');
-  return { incarnation, crid, hostname, generation, seed: randomBytes(32).toString('hex') };
+  return { incarnation, crid, generation, seed: randomBytes(32).toString('hex') };
 }
 
 /**
- * Waits for the restored init, gives it its new identity, and waits for its word. The host name is set from outside:
- * nothing inside has the right to. The machine id is in a file of the copy's own, there before it was restored.
+ * Waits for the restored init, gives it its new identity, and waits for its word. The host name, the machine id and
+ * the address are the copy's own before: CRIU's script sets the name, the others are there when it is restored.
  * Throws WRONG_STATE where the container ends before, EXECUTOR_UNAVAILABLE where it confirms something else.
  */
 export async function introduce(
-  place: Place,
   containers: Containers,
   uid: string,
   who: Introduction,
   signal: AbortSignal,
 ): Promise<void> {
   const client = containers.client(uid);
-  const init = await client.init(signal);
-  if (place.nsenter !== undefined)
-    await mustRun(
-      place.host,
-      [place.nsenter, '--target', String(init), '--uts', 'hostname', who.hostname],
-      signal,
-    );
+  await client.init(signal);
   const identity = `crid=${who.crid} gen=${who.generation} seed=${who.seed}`;
   await client.tell(`ANSWER inc=${who.incarnation} result=restored value=0 ${identity}`, signal);
   const ready = await client.copyReady(signal);

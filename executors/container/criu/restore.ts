@@ -4,7 +4,7 @@ import type { Handle } from '../../../portlayer/model/container-record.js';
 import type { StartRequest } from '../../../portlayer/plugin/executor.js';
 import type { CheckpointReader } from '../../../portlayer/plugin/mechanism.js';
 import { identityOf } from '../bundle/identity.js';
-import { stagedRunc } from '../command.js';
+import { runcEnvironment, stagedRunc } from '../command.js';
 import { killContainer } from '../ending.js';
 import { makeHandle } from '../handle.js';
 import { type ContainerOptions, optionsOf } from '../options.js';
@@ -51,13 +51,13 @@ export async function restoreCopy(
   const identity = options.keepIdentity
     ? identityOf(from.record.containerUid, from.record.spec)
     : identityOf(uid, spec);
-  const introduction = newIntroduction(facts.incarnation, from.record.crid, identity.hostname);
+  const introduction = newIntroduction(facts.incarnation, from.record.crid);
   try {
     const address = options.veth && (await addressOf(parts, request, facts, options));
     const [{ overlay, setup }] = await Promise.all([
       prepareRun(place, containers, { request, options, identity, address, bin }, limit),
       host.files.makeDirectory(`${paths.directory}/restore`, 0o700),
-      host.files.writeAtomic(paths.criuConfig, criuConfig(options), 0o600),
+      host.files.writeAtomic(paths.criuConfig, criuConfig(options, place.layout.criuStep), 0o600),
       host.files.writeAtomic(paths.restoring, JSON.stringify(introduction), 0o600),
     ]);
     const flags = ['--detach', '--file-locks', ...(options.tcpEstablished ? ['--tcp-established'] : [])];
@@ -78,8 +78,9 @@ export async function restoreCopy(
       ? lazily(criu, imageOf(from.directory), `${paths.directory}/restore`)
       : [];
     const command = stagedRunc(place, paths, overlay, [...setup, ...criuSetup(criu)], verb, wrap);
-    await launch(place, containers, request, command, limit, criu.directory);
-    await introduce(place, containers, uid, introduction, limit);
+    const env = { ...runcEnvironment(criu.directory), PORTLAYER_HOSTNAME: identity.hostname };
+    await launch(place, containers, request, command, env, limit);
+    await introduce(containers, uid, introduction, limit);
     await host.files.remove(paths.restoring);
     return makeHandle(paths.directory);
   } catch (caught) {
@@ -99,7 +100,7 @@ export async function recoverCopy(parts: CheckpointParts, uid: string, signal: A
   if (text === '') return;
   const limit = AbortSignal.any([signal, AbortSignal.timeout(place.config.restoreMs ?? defaultRestoreMs)]);
   try {
-    await introduce(place, containers, uid, JSON.parse(text), limit);
+    await introduce(containers, uid, JSON.parse(text), limit);
   } catch (caught) {
     parts.log(`copy ${uid} could not be finished: ${String(caught)}`);
     if ((await findMonitor(place.host, paths.directory)) !== undefined)

@@ -31,7 +31,8 @@ export async function runStaged(
   const end = () => void endHelpers(place.host, work).catch(() => {});
   signal.addEventListener('abort', end, { once: true });
   try {
-    return await place.host.run(argv, { env: { ...runcEnvironment(criu.directory), ...env } });
+    const preload = criu.limits === 'answered' ? { LD_PRELOAD: place.layout.limitsLibrary } : {};
+    return await place.host.run(argv, { env: { ...runcEnvironment(criu.directory), ...preload, ...env } });
   } finally {
     signal.removeEventListener('abort', end);
   }

@@ -40,6 +40,19 @@ describe('copies, and pauses', function () {
     expect(all.slice(1).map(text => text.split('\n')[0])).to.deep.equal(names);
   });
 
+  it('have their own host name from their first instruction on', async () => {
+    const program =
+      'import socket, time\nwhile True: print(socket.gethostname(), flush=True); time.sleep(0.001)';
+    await world.run('one', ['python3', '-c', program], { hostname: 'first' });
+    await world.said('one', /^first$/);
+    const { crid } = await world.checkpoint('one');
+    for (const name of ['two', 'three', 'four']) {
+      await world.restore(crid, name);
+      await world.said(name, /./);
+      expect(new Set(await world.output(name))).to.deep.equal(new Set([name]));
+    }
+  });
+
   it('keep the identity where that is asked', async () => {
     await world.run('one', counter, { hostname: 'first', executorOptions: { keepIdentity: true } });
     await world.said('one', /^3$/);

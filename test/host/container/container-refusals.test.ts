@@ -22,7 +22,7 @@ describe('what the mechanism criu refuses', function () {
       console.log(`      skipped: ${reason}`);
       return this.skip();
     }
-    world = await openWorld();
+    world = await openWorld({ quiesceMs: 4_000 });
     const host = join(world.stateDirectory, 'host');
     execFileSync('mkdir', ['-p', host]);
     listener = createServer(() => {}).listen(join(host, 'listener.sock'));
@@ -75,6 +75,17 @@ describe('what the mechanism criu refuses', function () {
     });
   }
 
+  it('a process that cannot stop is named with what it waits for and since when, and the original goes on', async () => {
+    await world.run('holder', ['/programs/vfork'], { volumes });
+    await world.said('holder', /^alive 2$/);
+    const error = await refusal(world.checkpoint('holder'));
+    expect(error.code).to.equal('QUIESCE_TIMEOUT');
+    expect(error.found).to.match(
+      /vfork \(pid \d+\) waits for a child that has executed no program yet, since 4000 ms/,
+    );
+    await goesOn('holder');
+  });
+
   it('docker’s filter keeps io_uring and vsock away from a task', async () => {
     await world.run('tries', ['python3', '/programs/blockers.py', 'io_uring'], { volumes });
     expect((await world.dispatch.waitContainer('tries', AbortSignal.timeout(10_000))).code).to.equal(1);
@@ -85,7 +96,7 @@ describe('what the mechanism criu refuses', function () {
     await world.run('one', counter);
     await world.said('one', /^5$/);
     const checkpoint = await world.checkpoint('one', { committed: true });
-    const image = join(world.stateDirectory, 'checkpoints', checkpoint.crid, 'image');
+    const image = join(world.stateDirectory, 'staging', checkpoint.crid, 'image');
     const pages = readdirSync(image).find(name => name.startsWith('pages-'))!;
     truncateSync(join(image, pages), 4096);
     rmSync(join(image, 'pstree.img'));

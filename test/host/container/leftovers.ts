@@ -17,6 +17,27 @@ export function leftovers(stateDirectory: string, uid: string): string[] {
   ];
 }
 
+/** What each task of a service's containers does, for the message of a test that waited for one in vain. */
+export function taskStates(stateDirectory: string): string {
+  const uids = readdirSync(`${stateDirectory}/container/containers`);
+  const groups = readFileSync('/proc/mounts', 'utf8')
+    .split('\n')
+    .filter(line => /freezer| cgroup2 /.test(line))
+    .flatMap(line => uids.map(uid => `${line.split(' ')[1]}/portlayer/${uid}`))
+    .filter(path => existsSync(path));
+  return groups
+    .map(group => {
+      const tasks = read(`${group}/cgroup.procs`).trim().split('\n').filter(Boolean);
+      const states = tasks.map(pid => {
+        const status = read(`/proc/${pid}/status`);
+        const field = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)?.[1];
+        return `${pid} ${field('Name')} ${field('State')} tracer ${field('TracerPid')} ${read(`/proc/${pid}/wchan`)}`;
+      });
+      return `${group} ${read(`${group}/freezer.state`).trim()}: ${states.join(', ')}`;
+    })
+    .join('; ');
+}
+
 /** The pids of processes that have `text` in an argument of their command line. */
 export function processesWith(text: string): number[] {
   return pids().filter(pid => read(`/proc/${pid}/cmdline`).includes(text));
@@ -35,6 +56,22 @@ export function descendantsNamed(root: number, name: RegExp): number[] {
   return [...parents.keys()].filter(
     pid => below(pid) && name.test(read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ')),
   );
+}
+
+/** The pids of a process's children. */
+export function childrenOf(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).flatMap(thread =>
+      read(`/proc/${pid}/task/${thread}/children`).split(' ').filter(Boolean).map(Number),
+    );
+  } catch {
+    return []; // It has ended.
+  }
+}
+
+/** A process's command line. */
+export function argumentsOf(pid: number): string[] {
+  return read(`/proc/${pid}/cmdline`).split('\0');
 }
 
 function pids(): number[] {

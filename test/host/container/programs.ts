@@ -13,6 +13,6 @@ export function buildPrograms(directory: string): { source: string; target: stri
   const compile = (...args: string[]) => execFileSync('gcc', ['-O1', ...args], { cwd: built, stdio: 'pipe' });
   compile('-o', 'counter-dynamic', 'counter.c');
   compile('-static', '-o', 'counter-static', 'counter.c');
-  compile('-pthread', '-o', 'threads', 'threads.c');
+  for (const name of ['threads', 'vfork']) compile('-pthread', '-o', name, `${name}.c`);
   return { source: built, target: '/programs', readOnly: true };
 }
