@@ -24,9 +24,9 @@ export function createInside(place: Place, containers: Containers): Inside {
         facts: { uid },
       });
     },
-    async run(uid, argv, signal) {
+    async run(uid, argv, { pids = false, signal } = {}) {
       if (place.nsenter === undefined) throw nsenterMissing();
-      const target = ['--target', String(await init(uid)), '--net', '--pid'];
+      const target = ['--target', String(await init(uid)), '--net', ...(pids ? ['--pid'] : [])];
       return place.host.run([place.nsenter, ...target, '--', ...argv], signal ? { signal } : {});
     },
   };

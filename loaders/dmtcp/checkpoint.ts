@@ -14,6 +14,7 @@ import { noPeers, notSuspended, silent, tooLong } from './refusals.js';
 const defaultQuiesceMs = 10_000;
 const defaultDumpMs = 300_000;
 const lookMs = 250;
+const beginMs = 20;
 
 /** What a checkpoint works with. */
 export interface CheckpointParts {
@@ -39,9 +40,7 @@ export async function takeImages(
   const { disk } = executor;
   await gate('quiescing');
   const quiesceMs = config.quiesceMs ?? defaultQuiesceMs;
-  const coordinator = await coordinatorOf(found, access, uid);
-  const peers = await asked(quiesceMs, signal, limit => coordinator.list(limit));
-  if (peers.length === 0) throw noPeers();
+  const { coordinator, peers } = await underDmtcp(parts, uid, quiesceMs, signal);
   const images = imagesOf(into.directory);
   await access.host.files.makeDirectory(images, 0o700);
   const owner = spec.task.user;
@@ -81,19 +80,32 @@ export async function takeImages(
   }
 }
 
-/** Rejects with QUIESCE_TIMEOUT where there is no answer in time: the coordinator of a paused container gives none. */
-async function asked<T>(
+/** The coordinator with its processes. A task that was only just started is waited for; a paused one cannot answer: QUIESCE_TIMEOUT. */
+async function underDmtcp(
+  parts: CheckpointParts,
+  uid: string,
   ms: number,
   signal: AbortSignal,
-  ask: (limit: AbortSignal) => Promise<T>,
-): Promise<T> {
+): Promise<{ coordinator: Coordinator; peers: readonly Peer[] }> {
   const limit = AbortSignal.timeout(ms);
-  try {
-    return await ask(AbortSignal.any([signal, limit]));
-  } catch (caught) {
-    if (limit.aborted && !signal.aborted) throw silent(ms);
-    throw caught;
+  let refusal = noPeers();
+  while (!limit.aborted) {
+    signal.throwIfAborted();
+    await parts.access.init(uid); // Throws WRONG_STATE if it has ended.
+    try {
+      const coordinator = await coordinatorOf(parts.found, parts.access, uid);
+      const peers = await coordinator.list(AbortSignal.any([signal, limit]));
+      if (peers.length > 0 && peers.every(peer => peer.state === 'RUNNING')) return { coordinator, peers };
+      refusal = noPeers();
+    } catch (caught) {
+      signal.throwIfAborted();
+      if (limit.aborted) throw silent(ms);
+      if (!(caught instanceof PortLayerError)) throw caught;
+      refusal = caught;
+    }
+    await sleep(beginMs);
   }
+  throw refusal;
 }
 
 /** Resolves when all are suspended, with the pids of who waits for an answer; also where all of them wrote where no pipe was. */

@@ -31,7 +31,7 @@ export async function coordinatorOf(found: UsableDmtcp, access: Inside, uid: str
     port,
   ];
   const say = async (verb: string, signal?: AbortSignal): Promise<CommandAnswer> =>
-    parseCommand(await access.run(uid, [...command, verb], signal));
+    parseCommand(await access.run(uid, [...command, verb], signal ? { signal } : {}));
   return {
     async list(signal) {
       const answer = await say('-l', signal);

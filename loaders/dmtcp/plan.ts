@@ -30,7 +30,7 @@ export function planLaunch(parts: PlanParts, spec: ContainerSpec): LaunchPlan {
     // The images are compressed by the store, if at all, and not while the task waits.
     '--no-gzip',
     ...['--ckpt-signal', String(parts.config.signal ?? defaultSignal)],
-    ...['--ckptdir', inside.room, '--tmpdir', inside.room],
+    ...['--ckptdir', inside.room],
     ...['-q', '-q'],
     ...spec.task.argv,
   ];
@@ -54,7 +54,7 @@ export function planRestart(
   const restart = [
     `${inside.install}/bin/dmtcp_restart`,
     ...common,
-    ...['--ckptdir', inside.room, '--tmpdir', inside.room],
+    ...['--ckptdir', inside.room],
     ...['--no-strict-checking', '-q', '-q'],
     ...images.map(name => `${inside.image}/${name}`),
   ];
@@ -70,14 +70,16 @@ const common = [
 
 function shared(parts: PlanParts, spec: ContainerSpec, checks: readonly string[]): Omit<LaunchPlan, 'argv'> {
   const { found, install } = parts;
-  const root = (spec.task.user?.uid ?? 0) === 0;
+  const { user } = spec.task;
+  const root = (user?.uid ?? 0) === 0;
   const defaults = {
     PATH: `${guestTools}:${usualPath}`,
     HOME: root ? '/root' : '/',
     HOSTNAME: spec.hostname ?? spec.name,
   };
   return {
-    env: { ...defaults, ...spec.task.env },
+    // By the environment, since the coordinator that a restart begins is not told by an option.
+    env: { ...defaults, ...spec.task.env, DMTCP_TMPDIR: inside.room },
     bring: [
       { source: install.directory, target: inside.install },
       // In place of the static one, which no checkpoint could keep while it waits for its answer.
@@ -90,6 +92,7 @@ function shared(parts: PlanParts, spec: ContainerSpec, checks: readonly string[]
     quickLoopback: true,
     initOptions: [
       '--keeper',
+      ...['--companion', 'dmtcp_coor'],
       ...['--askers', `${inside.room}/${askersFile}`],
       ...(found.glibc === '' ? [] : ['--need-glibc', found.glibc]),
       ...found.libraries.flatMap(({ name }) => [
@@ -97,6 +100,7 @@ function shared(parts: PlanParts, spec: ContainerSpec, checks: readonly string[]
         name,
         `${inside.install}/${libraryDirectory(name)}`,
       ]),
+      ...(user ? ['--state-owner', inside.room, String(user.uid), String(user.gid)] : []),
       ...checks,
     ],
   };

@@ -30,6 +30,9 @@ export async function restartCopy(
   requireBuild(parts, facts);
   await executor.check(spec);
   await checkImages(access.host, from.directory, facts, signal);
+  // A store may have put the files back together as its own.
+  const owner = spec.task.user;
+  if (owner) await access.host.run(['chown', '-R', `${owner.uid}:${owner.gid}`, imagesOf(from.directory)]);
   const names = facts.files.map(file => file.name);
   const launch = planRestart(parts, spec, from.record.crid, imagesOf(from.directory), names);
   await executor.disk.discard(uid);
@@ -41,7 +44,7 @@ export async function restartCopy(
     const exit = executor.wait(uid, AbortSignal.any([limit, watching.signal]));
     exit.catch(() => {});
     try {
-      const peers = await running(parts, access, uid, facts, exit, limit);
+      const peers = await running(parts, access, uid, exit, limit);
       if (peers) await answerAskers(access, uid, facts, peers, limit);
       else requireOrderly(await exit, await lastWords(executor, uid));
     } finally {
@@ -59,7 +62,6 @@ async function running(
   parts: PlanParts,
   access: Inside,
   uid: string,
-  facts: ImageFacts,
   exit: Promise<ExitResult>,
   limit: AbortSignal,
 ): Promise<readonly Peer[] | undefined> {
@@ -73,8 +75,8 @@ async function running(
     try {
       const coordinator = await coordinatorOf(parts.found, access, uid);
       const peers = await coordinator.list(limit);
-      const all = peers.length >= facts.files.length || facts.files.length === 0;
-      if (all && peers.every(peer => peer.state === 'RUNNING')) return peers;
+      // None runs before all have come. Some may have gone on to their end since.
+      if (peers.length > 0 && peers.every(peer => peer.state === 'RUNNING')) return peers;
     } catch (caught) {
       limit.throwIfAborted();
       if (!(caught instanceof PortLayerError)) throw caught;
@@ -94,7 +96,8 @@ async function answerAskers(
   signal: AbortSignal,
 ): Promise<void> {
   const pids = peers.filter(peer => facts.askers.includes(peer.virtualPid)).map(peer => String(peer.pid));
-  if (pids.length > 0) await access.run(uid, [access.host.initBinary, 'answer', '0', ...pids], signal);
+  if (pids.length > 0)
+    await access.run(uid, [access.host.initBinary, 'answer', '0', ...pids], { pids: true, signal });
 }
 
 /** A task that was near its end may end before it was seen to run; one that did not come up ends as DMTCP's programs do. */

@@ -113,6 +113,16 @@ static int finish(void)
 	}
 	if (!the_init.alone)
 		end_descendants();
+	if (the_init.relay.path != NULL && the_init.lost[0] != '\0') {
+		struct line_writer line;
+		static struct line reply;
+		begin_line(&line, "FAILED");
+		line_add(&line, "what", "companion");
+		line_add_number(&line, "errno", 0);
+		line_add(&line, "text", the_init.lost);
+		line_end(&line, GUEST_BYTES);
+		relay_say(the_init.relay.path, &line, &reply);
+	}
 	if (the_init.relay.path != NULL)
 		say_exited(code, signal_number);
 	if (the_init.listener >= 0)

@@ -41,6 +41,7 @@ struct init_options {
 	bool quick_loopback; /* `stage` only, with netns: see loopback_quicken() */
 	bool keeper;         /* see keeper_stand() */
 	const char *askers_file; /* the pids that wait for an answer by signal, joined by `+`, kept up to date in this file */
+	const char *companion;   /* the beginning of the name of a process that must not end before the task */
 	const char *restored;    /* the task was brought back from this checkpoint by something that does not know this init */
 	struct task_needs needs;
 	int checkpoint_exit;
@@ -221,6 +222,7 @@ struct init {
 	bool alone; /* PID 1 of its own pid namespace */
 	bool task_ended;
 	int task_status, orphan_status; /* waitpid()'s */
+	char lost[160]; /* how the companion ended, if it did */
 };
 
 /* Takes one asker in: it joins the trigger under way, or begins one, or is refused. `line` is NULL for a signal. */

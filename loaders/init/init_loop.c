@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -53,11 +54,36 @@ static void freeze(const struct init *init, bool stop)
 	}
 }
 
+/* A helper of the task's that must outlive it has not: what the task ends with will say nothing of that. */
+static void note_companion(struct init *init, const siginfo_t *ended)
+{
+	char path[64], name[32] = "";
+	if (init->options.companion == NULL || init->task_ended || (ended->si_code == CLD_EXITED && ended->si_status == 0))
+		return;
+	snprintf(path, sizeof path, "/proc/%d/comm", ended->si_pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, name, sizeof name - 1) < 0)
+		name[0] = '\0';
+	if (fd >= 0)
+		close(fd);
+	if (strncmp(name, init->options.companion, strlen(init->options.companion)) != 0)
+		return;
+	name[strcspn(name, "\n")] = '\0';
+	snprintf(init->lost, sizeof init->lost, "%s %s %d while the task ran, and took it with it", name,
+		 ended->si_code == CLD_EXITED ? "ended with code" : "was ended by signal", ended->si_status);
+}
+
 static void reap(struct init *init)
 {
+	siginfo_t ended = {0};
 	int status;
-	pid_t pid;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+	/* Looked at first, while its name can still be read. */
+	while (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid > 0) {
+		note_companion(init, &ended);
+		pid_t pid = waitpid(ended.si_pid, &status, WNOHANG);
+		ended.si_pid = 0;
+		if (pid <= 0)
+			continue;
 		if (pid == init->task) {
 			init->task_ended = true;
 			init->task_status = status;

@@ -33,6 +33,8 @@ static bool plain(struct init_options *options, const char *name, const char *va
 		options->env_prefix = value;
 	else if (strcmp(name, "--askers") == 0)
 		options->askers_file = value;
+	else if (strcmp(name, "--companion") == 0)
+		options->companion = value;
 	else if (strcmp(name, "--restored") == 0)
 		options->restored = value;
 	else if (strcmp(name, "--need-dynamic") == 0)

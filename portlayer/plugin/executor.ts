@@ -140,10 +140,15 @@ export interface Inside {
   /** A regular file of at most 64 KiB, by its path inside. None of the container's links is followed. Throws NOT_FOUND. */
   read(uid: string, path: string): Promise<string>;
   /**
-   * Runs a command of the host's, with the host's files and rights, in the container's network and its pid namespace: it
-   * reaches what listens there, and signals its processes by the pids that they have inside.
+   * Runs a command of the host's, with the host's files and rights, in the container's network: it reaches what listens
+   * there. With `pids` in its pid namespace too: it signals processes by the pids that they have inside. Such a command
+   * is short: it is waited for after an abort.
    */
-  run(uid: string, argv: readonly string[], signal?: AbortSignal): Promise<Finished>;
+  run(
+    uid: string,
+    argv: readonly string[],
+    options?: { readonly pids?: boolean; readonly signal?: AbortSignal },
+  ): Promise<Finished>;
 }
 
 /** What isolates and runs. All methods but `start` are idempotent; what runs outlives this object. */

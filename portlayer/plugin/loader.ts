@@ -9,7 +9,7 @@ export interface Brought {
   readonly target: string;
 }
 
-/** A directory in memory that a loader needs inside, empty at each start and gone at the end of the run; anybody inside may write to it. */
+/** A directory in memory that a loader needs inside, empty at each start and gone at the end of the run. It is the init's user's; `--state-owner` gives it to another. */
 export interface Scratch {
   readonly target: string;
   /** The most it may hold. */

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { tableLines } from '../../portlayer/cli/table.js';
 import { catalogBench } from './catalog-bench.js';
 import { criuBench } from './criu-bench.js';
+import { dmtcpBench } from './dmtcp-bench.js';
 import { iterationBench } from './iteration-bench.js';
 import { type Bench, type Row, skippedRow } from './row.js';
 import { triggerBench } from './trigger-bench.js';
@@ -11,7 +12,14 @@ import { unaryBench } from './unary-bench.js';
 import { vmforkBench } from './vmfork-bench.js';
 
 /** Every bench, in the order of the table. A new one is one file and one name here. */
-const benches: readonly Bench[] = [iterationBench, unaryBench, catalogBench, triggerBench, criuBench];
+const benches: readonly Bench[] = [
+  iterationBench,
+  unaryBench,
+  catalogBench,
+  triggerBench,
+  criuBench,
+  dmtcpBench,
+];
 /** Those that take minutes: run by name only. */
 const long: readonly Bench[] = [vmforkBench];
 const known = [...benches, ...long];

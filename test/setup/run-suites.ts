@@ -17,7 +17,7 @@ interface Counts {
 
 const SUITES = [
   { name: 'unit', files: 'test/unit/**/*.test.ts', minutes: 8 },
-  { name: 'host', files: 'test/host/{process,container,vsphere}/**/*.test.ts', minutes: 20 },
+  { name: 'host', files: 'test/host/{process,container,vsphere,dmtcp}/**/*.test.ts', minutes: 20 },
   { name: 'ssh', files: 'test/host/ssh/*.test.ts', minutes: 10 },
   { name: 'integration', files: 'test/integration/**/*.test.ts', minutes: 20 },
   // Boots machines, mostly under emulation, where a boot hangs now and then: by name only.

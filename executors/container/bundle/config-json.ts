@@ -111,7 +111,7 @@ function ownMounts(request: StartRequest, parts: BundleParts): readonly Mount[] 
       destination: target,
       type: 'tmpfs',
       source: 'tmpfs',
-      options: ['nosuid', 'nodev', 'noexec', 'mode=777', `size=${bytes}`],
+      options: ['nosuid', 'nodev', 'noexec', `size=${bytes}`],
     })),
   ];
 }

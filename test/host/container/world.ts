@@ -42,10 +42,11 @@ export interface World {
 
 const patienceMs = 30_000;
 
-/** Opens a service in a state directory of its own, or again in an existing one. The test closes it. */
+/** Opens a service in a state directory of its own, or again in an existing one. The test closes it. `others` is the configuration of other plugins. */
 export async function openWorld(
   config: Readonly<Record<string, unknown>> = {},
   existing?: string,
+  others: Readonly<Record<string, unknown>> = {},
 ): Promise<World> {
   const stateDirectory = existing ?? (await mkdtemp('/var/tmp/pl-'));
   const rootfs = existing === undefined ? await makeRootfs(stateDirectory) : `${existing}/rootfs`;
@@ -53,7 +54,7 @@ export async function openWorld(
   const open = () =>
     openService({
       stateDirectory,
-      config: { container: { criuDirectory, ...config } },
+      config: { container: { criuDirectory, ...config }, ...others },
       log: line => void log.push(line),
     });
   let service: Service = await open();
