@@ -96,6 +96,7 @@ export function checkpointHandlers(context: ApiContext) {
       const checkpoint = requiredText('checkpoint', request.checkpoint);
       const constraints = constraintPolicy(request.constraintPolicy);
       const warned: ConstraintVerdict[] = [];
+      let fellBackFrom = '';
       const restore = given({
         checkpoint,
         name,
@@ -106,9 +107,12 @@ export function checkpointHandlers(context: ApiContext) {
           constraints === 'warn'
             ? (verdicts: readonly ConstraintVerdict[]) => void warned.push(...verdicts)
             : undefined,
+        fellBack: (damaged: string) => {
+          fellBackFrom = damaged;
+        },
       });
       const record = await dispatch.restoreCheckpoint(requestId(request.requestId), restore, signal);
-      return { container: containerToWire(record), unmet: warned.map(constraintToWire) };
+      return { container: containerToWire(record), unmet: warned.map(constraintToWire), fellBackFrom };
     }),
     CheckRestore: unary(context, async (request: CheckRestoreRequest__Output) => {
       const checkpoint = requiredText('checkpoint', request.checkpoint);

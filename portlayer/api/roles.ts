@@ -45,6 +45,15 @@ export const RIGHTS: Readonly<Record<Rpc, Rule>> = {
   PublishCheckpoint: ['admin'],
   RemoveCheckpoint: ['admin'],
   CommitCheckpoint: ['operate'],
+  PinCheckpoint: ['admin'],
+  CoalesceCheckpoint: ['operate'],
+  // With a restore it also starts a copy.
+  VerifyCheckpoint: request => (request.restoreFor ? ['operate', 'restore'] : ['operate']),
+  CollectGarbage: ['admin'],
+  DiffCheckpoints: ['read'],
+  // An image holds what was in memory.
+  ExportCheckpoint: ['admin'],
+  ImportCheckpoint: ['admin'],
   CheckRestore: ['read'],
   ListTargets: ['read'],
   RestoreCheckpoint: ['restore'],

@@ -12,6 +12,7 @@ import { DEFAULT_MAPPING, peerOf } from './certificate-roles.js';
 import { checkpointHandlers } from './checkpoints.js';
 import { containerHandlers } from './containers.js';
 import { execHandlers } from './exec.js';
+import { imageHandlers } from './image-calls.js';
 import { levelHandlers } from './levels.js';
 import type { Listener } from './listener.js';
 import { progressHandlers } from './progress.js';
@@ -133,6 +134,7 @@ function addServices(
     ...containerHandlers(context),
     ...checkpointHandlers(context),
     ...progressHandlers(context),
+    ...imageHandlers(context),
     ...streamHandlers(context),
     ...execHandlers(context),
   } as UntypedServiceImplementation;

@@ -98,6 +98,11 @@ export function checkpointToWire(record: CheckpointRecord): Checkpoint {
     ...(record.iteration !== undefined && { iteration: record.iteration }),
     createdAt: timestamp(record.createdAtMs),
     ...(record.committedAtMs !== undefined && { committedAt: timestamp(record.committedAtMs) }),
+    storedBytes: image?.storedBytes ?? 0,
+    sources: [...(image?.sources ?? [])],
+    pinned: record.pinned ?? false,
+    ...(record.verified && { verifiedAt: timestamp(record.verified.atMs), verifiedBy: record.verified.by }),
+    ...(record.quarantined && { quarantined: record.quarantined.reason }),
     ...(failure && { failure: { ...failure, phase: checkpointState(failure.phase) } }),
   };
 }

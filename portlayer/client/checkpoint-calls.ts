@@ -138,7 +138,7 @@ export function checkpointCalls(channel: Channel, api: ExecutionDefinition): Che
     commitCheckpoint: (checkpoint, options) =>
       one(channel.unary(api.CommitCheckpoint, { ...requestIdOf(options), checkpoint }, options)),
     async restoreCheckpoint(checkpoint, wanted = {}, options) {
-      const { unmet, constraintPolicy, labels, ...same } = wanted;
+      const { unmet, fellBack, constraintPolicy, labels, ...same } = wanted;
       const request = {
         ...requestIdOf(options),
         ...same,
@@ -147,6 +147,7 @@ export function checkpointCalls(channel: Channel, api: ExecutionDefinition): Che
         checkpoint,
       };
       const answer = await channel.unary(api.RestoreCheckpoint, request, options);
+      if (answer.fellBackFrom) fellBack?.(answer.fellBackFrom);
       if (answer.unmet.length > 0) unmet?.(answer.unmet.map(constraintVerdictOf));
       return containerOf(answer.container);
     },

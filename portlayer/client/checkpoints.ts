@@ -62,6 +62,16 @@ export interface Checkpoint {
   readonly digest?: string;
   readonly layers: number;
   readonly iteration: number;
+  /** What its commit wrote into the store; what other images hold already is not in it. */
+  readonly storedBytes: number;
+  /** CRIDs of other images that its image points into. */
+  readonly sources: readonly string[];
+  readonly pinned: boolean;
+  /** When it was last found whole, and by what: `image`, byte by byte, or `restore`, a copy that ran. */
+  readonly verifiedAt?: Date;
+  readonly verifiedBy?: string;
+  /** Why nothing is restored from it any more. */
+  readonly quarantined?: string;
   readonly createdAt: Date;
   readonly committedAt?: Date;
   readonly failure?: {
@@ -164,6 +174,8 @@ export interface RestoreOptions {
   readonly name?: string;
   /** The exited container that the checkpoint was taken of runs on from it. */
   readonly inPlace?: boolean;
+  /** Told the damaged checkpoint that the name stands for, where its newest good ancestor is restored instead. */
+  readonly fellBack?: (damaged: string) => void;
   readonly labels?: TextMap;
   /** Default `enforce`. */
   readonly constraintPolicy?: ConstraintPolicy;

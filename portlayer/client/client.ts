@@ -5,6 +5,7 @@ import { defaultAddress } from './address.js';
 import { openChannel } from './channel.js';
 import { type CheckpointCalls, checkpointCalls } from './checkpoint-calls.js';
 import { type ContainerCalls, containerCalls } from './container-calls.js';
+import { type ImageCalls, imageCalls } from './image-calls.js';
 import { type LevelCalls, levelCalls } from './level-calls.js';
 import { defaultTls, type TlsOptions } from './tls.js';
 
@@ -13,6 +14,7 @@ export { defaultAddress, defaultStateDirectory, socketPath } from './address.js'
 export type { CallOptions } from './channel.js';
 export type * from './checkpoints.js';
 export type * from './containers.js';
+export type * from './image-calls.js';
 export type * from './levels.js';
 export { defaultTls, type TlsOptions } from './tls.js';
 
@@ -30,7 +32,7 @@ export interface ClientOptions {
  * The Execution API, a method for each call. Every method throws `PortLayerError` only; a service that is not there is
  * EXECUTOR_UNAVAILABLE. Mutating calls take a `requestId` and make one where none is given.
  */
-export interface Client extends ContainerCalls, CheckpointCalls, LevelCalls, AsyncDisposable {
+export interface Client extends ContainerCalls, CheckpointCalls, ImageCalls, LevelCalls, AsyncDisposable {
   readonly address: string;
   /** Ends the connection. Calls under way finish. */
   close(): void;
@@ -48,6 +50,7 @@ export function createClient(options: ClientOptions = {}): Client {
     address,
     ...containerCalls(channel, execution),
     ...checkpointCalls(channel, execution),
+    ...imageCalls(channel, execution),
     ...levelCalls(channel, levels),
     close,
     async [Symbol.asyncDispose]() {

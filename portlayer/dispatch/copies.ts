@@ -16,6 +16,7 @@ import { findCheckpoint, findContainer } from './find.js';
 import { bringLayersBack } from './layer-cache.js';
 import type { Runs } from './runs.js';
 import { inheritSecrets } from './secrets.js';
+import { soundSource } from './sound-source.js';
 import { fillStandbys } from './standbys.js';
 import { notUsable } from './usable.js';
 
@@ -32,7 +33,8 @@ export function copyCalls(
   return {
     restoreCheckpoint: (requestId, request, signal) =>
       calls.once(requestId, 'RestoreCheckpoint', { ...request }, async () => {
-        const record = await fitting(core, findCheckpoint(core, request.checkpoint), request);
+        const sound = await soundSource(core, request.checkpoint, ({ crid }) => request.fellBack?.(crid));
+        const record = await fitting(core, sound, request);
         signal.throwIfAborted();
         if (request.inPlace) return restoreInPlace(core, runs, record, request);
         const name = request.name ?? freeName(core, `${record.container}-r`);
@@ -172,7 +174,7 @@ async function sourceOf(
   signal: AbortSignal,
 ): Promise<CheckpointRecord> {
   if ('checkpoint' in request.source)
-    return fitting(core, findCheckpoint(core, request.source.checkpoint), request);
+    return fitting(core, await soundSource(core, request.source.checkpoint), request);
   const { container } = request.source;
   const record = await checkpoints.createCheckpoint(
     requestId === '' ? '' : `${requestId}/checkpoint`,

@@ -65,12 +65,14 @@ export async function createDispatch(parts: DispatchParts): Promise<RunningDispa
   const recovered = await recover(core, runs, committer);
   const calls = createCalls(core);
   const checkpoints = checkpointCalls(core, calls, runs, committer);
+  const containers = containerCalls(core, calls, runs);
+  const copies = copyCalls(core, calls, runs, checkpoints);
   return {
     recovered,
-    ...containerCalls(core, calls, runs),
+    ...containers,
     ...checkpoints,
-    ...copyCalls(core, calls, runs, checkpoints),
-    ...storeCalls(core, calls),
+    ...copies,
+    ...storeCalls(core, calls, { ...containers, ...copies }),
     ...levelCalls(core),
     ...checkCalls(core),
     events: (since, follow, signal) =>

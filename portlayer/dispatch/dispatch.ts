@@ -9,7 +9,9 @@ import type { Need } from '../planner/need.js';
 import type { Verdict } from '../planner/plan.js';
 import type { Change } from '../planner/smallest-change.js';
 import type { ExecCommand, ExecSession, LogEntry, LogOptions } from '../plugin/executor.js';
+import type { FileDifference } from '../store/diff-images.js';
 import type { Garbage } from './collect-garbage.js';
+import type { Drill } from './restore-drill.js';
 import type { ImageVerdict } from './verify.js';
 
 /** What a list call returns: one page and the token of the next, absent on the last. */
@@ -111,6 +113,8 @@ export interface RestoreRequest {
   /** Absent: a name is made. Must be absent with `inPlace`. */
   readonly name?: string;
   readonly inPlace: boolean;
+  /** Told the CRID of the damaged checkpoint that a name stands for, where an ancestor is restored instead. */
+  readonly fellBack?: (damaged: string) => void;
   readonly labels: Readonly<Record<string, string>>;
   /** Default `enforce`. */
   readonly constraints?: ConstraintPolicy;
@@ -230,7 +234,21 @@ export interface Dispatch {
     signal: AbortSignal,
   ): Promise<CheckpointRecord>;
   /** Checks one committed checkpoint, or all; yields each verdict. Damaged ones are quarantined. */
-  verifyCheckpoints(checkpoint: string | undefined, signal: AbortSignal): AsyncIterable<ImageVerdict>;
+  verifyCheckpoints(
+    checkpoint: string | undefined,
+    drill: Drill | undefined,
+    signal: AbortSignal,
+  ): AsyncIterable<ImageVerdict>;
+  /** What differs between two committed checkpoints. */
+  diffCheckpoints(from: string, to: string): Promise<readonly FileDifference[]>;
+  /** A committed checkpoint as one archive, the same for the same checkpoint, from byte `offset` on. */
+  exportCheckpoint(
+    checkpoint: string,
+    offset: number,
+    signal: AbortSignal,
+  ): AsyncIterable<{ readonly totalBytes: number; readonly data: Buffer }>;
+  /** Takes in such an archive. It is listed once all of it was checked. */
+  importCheckpoint(chunks: AsyncIterable<Buffer>, signal: AbortSignal): Promise<CheckpointRecord>;
   /** Frees what nobody needs, or only tells what it would. `allCopies`: also every copy on disk that images hold too. */
   collectGarbage(dryRun: boolean, allCopies: boolean): AsyncIterable<Garbage>;
   restoreCheckpoint(

@@ -5,13 +5,16 @@ import { PortLayerError } from '../errors/port-layer-error.js';
 import type { CheckpointRecord } from '../model/checkpoint-record.js';
 import { isUlid } from '../model/ids.js';
 import { type CommitRequest, type Committed, commitImage } from './commit-image.js';
+import { diffImages, type FileDifference } from './diff-images.js';
 import { weighFiles } from './dump-files.js';
 import { createEngine, PRIORITY } from './engine/engine.js';
 import { createPace } from './engine/pace.js';
 import { createPageIndex } from './engine/page-index.js';
+import { type ExportedImage, exportImage } from './export-image.js';
 import { HASH_BYTES } from './format/page.js';
 import { createImageHolds, type HeldImage } from './image-holds.js';
 import { imagePaths } from './image-paths.js';
+import { importImage } from './import-image.js';
 import { encodeManifest, type ImageMap } from './manifest.js';
 import { readBackDump, withPackedLayer } from './read-back.js';
 import { bytesBelow, ensureDirectory, listRetired, removeImage, replaceFile } from './remove-image.js';
@@ -60,6 +63,16 @@ export interface ImageStore extends AsyncDisposable {
   rewriteData(crid: string, rewriting: Rewriting): Promise<CheckpointRecord>;
   /** Checks every byte that a restore would need, and more. Throws CHECKPOINT_CORRUPT. */
   verify(crid: string, options?: Verifying): Promise<VerifiedImage>;
+  /** An image as one archive. The caller releases it. */
+  export(crid: string, signal: AbortSignal): Promise<ExportedImage>;
+  /** Takes in such an archive; `adopt` makes the record as it is kept here. */
+  import(
+    chunks: AsyncIterable<Buffer>,
+    adopt: (record: CheckpointRecord) => CheckpointRecord,
+    signal: AbortSignal,
+  ): Promise<CheckpointRecord>;
+  /** What differs between two images, file by file. */
+  diff(from: string, to: string): Promise<readonly FileDifference[]>;
   /** How an image is made of which data. */
   describe(crid: string): Promise<ImageMap>;
   /** Data of removed checkpoints that is still there because others point into it, or did. */
@@ -136,6 +149,9 @@ export async function openImageStore(directory: string, options: StoreOptions = 
     },
     rewriteData: (crid, rewriting) => rewriteImage(parts, crid, rewriting),
     verify: (crid, verifying) => verifyImage(parts, crid, verifying),
+    export: (crid, signal) => exportImage(parts, crid, signal),
+    import: (chunks, adopt, signal) => importImage(parts, chunks, adopt, signal),
+    diff: (from, to) => diffImages(parts, from, to),
     describe: async crid => (await readManifest(parts, crid)).image,
     retired: () => listRetired(parts),
     pagesOf: async crid => Math.floor((await readData(parts, crid)).trailerBytes / HASH_BYTES),

@@ -30,6 +30,10 @@ export function restoreVerb(context: VerbContext): Command {
           ...(inPlace && { inPlace }),
           ...(label && { labels: label }),
           ...(constraints && { constraintPolicy: constraints }),
+          fellBack: damaged =>
+            shell.stderr.write(
+              `${checkpoint} is damaged (${damaged}): its newest good ancestor is restored instead\n`,
+            ),
           unmet: verdicts => complainOfUnmet(shell, verdicts),
         };
         const container = await shell.client.restoreCheckpoint(checkpoint, wanted);

@@ -2,7 +2,15 @@ import { copyFileSync, truncateSync } from 'node:fs';
 import { joinMaps } from './join-maps.js';
 import { copyEntries, type PageTable } from './page-table.js';
 import { planReading, type ReadPlan, type ReadSpec } from './read-plan.js';
-import { checkData, copySlice, countPages, indexData, rootsOf, type TargetFile } from './read-work.js';
+import {
+  checkData,
+  copySlice,
+  countDifferences,
+  countPages,
+  indexData,
+  rootsOf,
+  type TargetFile,
+} from './read-work.js';
 import { finishWriting, type ImageWriter, openWriter, takeUpData, type WriteSpec } from './write-work.js';
 
 const writers = new Map<number, ImageWriter>();
@@ -34,6 +42,7 @@ export const calls = {
     copySlice(plan, slice, targets),
   check: checkData,
   roots: rootsOf,
+  differences: countDifferences,
   pagesIn: countPages,
   join: joinMaps,
   index: indexData,

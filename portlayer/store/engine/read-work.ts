@@ -157,8 +157,8 @@ function checkPages(frame: Frame, pages: Buffer, hashes: Buffer): void {
   }
 }
 
-/** The Merkle root of each file of an image (first page, pages), from the hashes of the pages that its map points to. */
-export function rootsOf(spec: ReadSpec, files: readonly (readonly [at: number, pages: number])[]): string[] {
+/** The hashes of all pages of an image. */
+function leavesOfImage(spec: ReadSpec): Buffer {
   const runs = readRuns(spec);
   const known = new Map<number, Buffer>();
   const hashesOf = (where: number): Buffer => {
@@ -166,7 +166,12 @@ export function rootsOf(spec: ReadSpec, files: readonly (readonly [at: number, p
     known.set(where, hashes);
     return hashes;
   };
-  const leaves = leavesOf(runs, spec.pages, hashesOf, ZERO_HASH);
+  return leavesOf(runs, spec.pages, hashesOf, ZERO_HASH);
+}
+
+/** The Merkle root of each file of an image (first page, pages), from the hashes of the pages that its map points to. */
+export function rootsOf(spec: ReadSpec, files: readonly (readonly [at: number, pages: number])[]): string[] {
+  const leaves = leavesOfImage(spec);
   return files.map(([at, pages]) => merkleRoot(leaves.subarray(at * HASH_BYTES, (at + pages) * HASH_BYTES)));
 }
 
@@ -192,4 +197,20 @@ export function countPages(spec: ReadSpec, data: number): number {
     if (where === OWN + data) for (let n = 0; n < count; n++) seen.add(position + n);
   }
   return seen.size;
+}
+
+/** How many pages of two files differ, page by page from their beginnings; what only one of them has is not counted. */
+export function countDifferences(
+  [one, oneAt]: readonly [spec: ReadSpec, at: number],
+  [other, otherAt]: readonly [spec: ReadSpec, at: number],
+  pages: number,
+): number {
+  const [left, right] = [leavesOfImage(one), leavesOfImage(other)];
+  let different = 0;
+  for (let page = 0; page < pages; page++) {
+    const from = (oneAt + page) * HASH_BYTES;
+    const to = (otherAt + page) * HASH_BYTES;
+    if (left.compare(right, to, to + HASH_BYTES, from, from + HASH_BYTES) !== 0) different++;
+  }
+  return different;
 }

@@ -83,6 +83,15 @@ export function sampleCheckpoint(
       digest: `sha256:${'0'.repeat(64)}`,
       layers: ['a', 'b'],
       files: {},
+      storedBytes: 1_048_576,
+      sources: ['01K4XZ6Q0V9J3T8W2R5YB7N1C0'],
+    },
+    pinned: true,
+    verified: { atMs: NOW_MS, by: 'image' },
+    quarantined: {
+      atMs: NOW_MS,
+      code: 'CHECKPOINT_CORRUPT',
+      reason: 'a page has not the hash it was stored with',
     },
     iteration: 3,
     createdAtMs: NOW_MS,
@@ -131,6 +140,13 @@ export const SAMPLE_LEVELS: readonly LevelReport[] = [
 /** What was called, in order: the method's name and its arguments without signals and callbacks. */
 export type CallLog = { method: string; args: unknown[] }[];
 
+/** The callback that RestoreCheckpoint always gives is no part of what was asked. */
+function withoutFellBack(arg: unknown): unknown {
+  if (typeof arg !== 'object' || arg === null || !('fellBack' in arg)) return arg;
+  const { fellBack: _, ...rest } = arg;
+  return rest;
+}
+
 /** A dispatch that answers every call with a sample, unless the test scripts it; `calls` records what arrived. */
 export function scriptedDispatch(script: Partial<Dispatch> = {}): { dispatch: Dispatch; calls: CallLog } {
   const calls: CallLog = [];
@@ -141,7 +157,9 @@ export function scriptedDispatch(script: Partial<Dispatch> = {}): { dispatch: Di
       (...args: unknown[]) => {
         calls.push({
           method,
-          args: args.filter(arg => !(arg instanceof AbortSignal) && typeof arg !== 'function'),
+          args: args
+            .filter(arg => !(arg instanceof AbortSignal) && typeof arg !== 'function')
+            .map(withoutFellBack),
         });
         return (answer as (...all: unknown[]) => unknown)(...args);
       },
@@ -194,6 +212,19 @@ function sampleAnswers(): Dispatch {
     },
     async *verifyCheckpoints() {
       yield { crid: sampleCheckpoint().crid, bytes: 4096, done: 1, total: 1 };
+    },
+    diffCheckpoints: async () => [
+      { path: 'dump/ram', kind: 'changed', fromBytes: 8192, toBytes: 8192, changedBytes: 4096 },
+    ],
+    async *exportCheckpoint() {
+      yield { totalBytes: 3, data: Buffer.alloc(0) };
+      yield { totalBytes: 3, data: Buffer.from('tar') };
+    },
+    async importCheckpoint(chunks) {
+      for await (const _ of chunks) {
+        // Taken in.
+      }
+      return sampleCheckpoint();
     },
     async *collectGarbage() {
       yield { kind: 'data', id: sampleCheckpoint().crid, bytes: 4096 };
