@@ -11,6 +11,7 @@ import { dumpFailure, dumpTooLong } from './dump-failure.js';
 import { usable } from './find-criu.js';
 import { freezeEnvironment, type Pause, pauseOf, untilFrozen } from './freeze.js';
 import { imageOf, workOf, writeImageFacts } from './image.js';
+import { neededFiles } from './needed-files.js';
 import { refuseStopped } from './preflight.js';
 import { runStaged } from './run-staged.js';
 import { strangers, type Task, tasksOf } from './tasks.js';
@@ -58,8 +59,9 @@ export async function takeDump(
     const notKept = strangers(tasks, init).map(task => `${task.pid} ${task.name}`);
     if (notKept.length > 0)
       parts.log(`checkpoint ${into.crid} does not keep, begun by exec: ${notKept.join(', ')}`);
+    const needed = frozen ? neededFiles(place, paths, container.spec, container.layers, tasks) : undefined;
     const copied = frozen && !options.stopAfter ? parts.disk.freeze(uid, into.layer) : undefined;
-    await copied?.catch(() => {}); // It must not go on when all else is undone.
+    await Promise.allSettled([copied, needed]); // They must not go on when all else is undone.
     await requireDumped(parts, container, into, await dumping, tasks);
     await copied;
     if (options.stopAfter) {
@@ -72,7 +74,13 @@ export async function takeDump(
     const base = (await readBase(place, paths)) ?? container.layers;
     const bin = place.bin.slice(place.bin.lastIndexOf('/') + 1);
     const address = await place.host.files.read(paths.address).then(String, () => '');
-    const facts = { incarnation, bin, notKept, ...(address === '' ? {} : { address }) };
+    const facts = {
+      incarnation,
+      bin,
+      notKept,
+      needed: (await needed) ?? [],
+      ...(address === '' ? {} : { address }),
+    };
     await writeImageFacts(place.host, into.directory, facts);
     return { layers: [...base, into.layer], running: !options.stopAfter };
   } catch (caught) {

@@ -1,5 +1,6 @@
 import { isErrno, PortLayerError } from '../../../portlayer/errors/port-layer-error.js';
 import type { Host } from '../../../portlayer/plugin/host.js';
+import type { NeededFile } from './needed-files.js';
 
 /** What a dump's directory says of itself, in `portlayer.json`. */
 export interface ImageFacts {
@@ -10,6 +11,8 @@ export interface ImageFacts {
   readonly bin: string;
   /** IPv4 address and prefix, where the container had one of its own. */
   readonly address?: string;
+  /** Files of volumes and rootfs that the restored tasks will have open or mapped. */
+  readonly needed?: readonly NeededFile[];
   /** Processes that were not kept, as `pid name`. */
   readonly notKept: readonly string[];
   /** CRIU's files with their sizes in bytes and times of change. */

@@ -17,6 +17,7 @@ import { usable } from './find-criu.js';
 import { checkImage, type ImageFacts, imageOf, readImageFacts } from './image.js';
 import { introduce, newIntroduction } from './introduce.js';
 import { lazily } from './lazy-pages.js';
+import { checkNeeded } from './needed-files.js';
 import { restoreFailure } from './restore-failure.js';
 import { criuSetup } from './run-staged.js';
 import { refuseChanged } from './same-spec.js';
@@ -46,6 +47,7 @@ export async function restoreCopy(
   const cleared = clearRun(place, containers, request).then(() => parts.disk.discard(uid));
   cleared.catch(() => {});
   await checkImage(host, from.directory, facts);
+  await checkNeeded(host, spec, facts.needed ?? []);
   await cleared;
   const limit = AbortSignal.any([signal, AbortSignal.timeout(place.config.restoreMs ?? defaultRestoreMs)]);
   const identity = options.keepIdentity

@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, readdirSync, rmSync, truncateSync } from 'node:fs';
+import { appendFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { PortLayerError } from '../../../portlayer/errors/port-layer-error.js';
+import { leftovers } from './leftovers.js';
 import { buildPrograms } from './programs.js';
 import { whyNot } from './subject.js';
 import { openWorld, type World } from './world.js';
@@ -114,17 +115,28 @@ describe('what the mechanism criu refuses', function () {
     expect((await world.output(name)).length).to.be.greaterThan(before);
   };
 
-  it('a file of the volume that the image has open and that is gone: named, and nothing is left of the copy', async () => {
+  it('files of the volumes that the image has open, gone or changed: each named, before anything is started', async () => {
+    const host = join(world.stateDirectory, 'host');
+    for (const name of ['log', 'gone', 'grown', 'edited', 'same']) writeFileSync(join(host, name), 'begin\n');
     const script =
-      'exec 3>>/run/host/log; echo begin >&3; echo ready; while :; do echo alive; sleep 0.05; done';
-    await world.run('writer', ['sh', '-c', script], { volumes });
-    await world.said('writer', /alive/);
-    const checkpoint = await world.checkpoint('writer');
-    rmSync(join(world.stateDirectory, 'host/log'));
+      'cd /run/host; exec 3>>log 4<gone 5<grown 6<edited 7<same; while :; do echo alive; echo more >&3; sleep 0.05; done';
+    await world.run('reader', ['sh', '-c', script], { volumes });
+    await world.said('reader', /alive/);
+    const checkpoint = await world.checkpoint('reader');
+    rmSync(join(host, 'gone'));
+    appendFileSync(join(host, 'grown'), 'more');
+    writeFileSync(join(host, 'edited'), 'other\n');
     const error = await refusal(world.restore(checkpoint.crid, 'copy'));
-    expect(error.message + (error.found ?? '')).to.match(/log/);
+    expect(error.code).to.equal('CONSTRAINT_UNMET');
+    expect(error.found?.split('; ').sort()).to.deep.equal([
+      '/run/host/edited was changed',
+      '/run/host/gone is gone',
+      '/run/host/grown has 10 bytes instead of 6',
+    ]);
     expect(error.remedy).to.include('volumes');
-    await goesOnThough('writer');
+    const { uid } = await world.dispatch.getContainer('copy');
+    expect(leftovers(world.stateDirectory, uid)).to.deep.equal([]);
+    await goesOnThough('reader');
   });
 
   it('a rootfs without what the task needs, or that is none', async () => {
