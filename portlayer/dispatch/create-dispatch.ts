@@ -23,6 +23,7 @@ import { createRuns, type Runs } from './runs.js';
 import { storeCalls } from './store-calls.js';
 import { type StorePolicy, storePolicy } from './store-policy.js';
 import { hearGuest } from './triggers.js';
+import { sampleImages } from './verify.js';
 
 /** What the composition root hands in; it also closes them, after this. */
 export interface DispatchParts {
@@ -63,6 +64,7 @@ export async function createDispatch(parts: DispatchParts): Promise<RunningDispa
     hearGuest(core, runs, committer, uid, message, session),
   );
   const recovered = await recover(core, runs, committer);
+  sampleImages(core);
   const calls = createCalls(core);
   const checkpoints = checkpointCalls(core, calls, runs, committer);
   const containers = containerCalls(core, calls, runs);

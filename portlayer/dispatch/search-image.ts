@@ -2,6 +2,7 @@ import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CheckpointRecord } from '../model/checkpoint-record.js';
 import { type Core, executorOf } from './core.js';
+import { bringLayersBack } from './layer-cache.js';
 import { type KnownSecret, knownSecrets } from './secrets.js';
 
 /** Where a secret's value is in an image; never the value itself. */
@@ -28,6 +29,8 @@ export async function searchImage(core: Core, record: CheckpointRecord): Promise
   try {
     const found: Found[] = [];
     await searchTree(held.directory, 'image ', secrets, found);
+    // A layer that only the image holds would not be looked into.
+    await bringLayersBack(core, record);
     const { disk } = executorOf(core, record.spec);
     for (const layer of record.image?.layers ?? []) {
       const directory = await disk.locate?.(layer);

@@ -23,6 +23,7 @@ export async function* verifyImages(
   core: Core,
   records: readonly CheckpointRecord[],
   signal: AbortSignal,
+  inBackground = false,
 ): AsyncIterable<ImageVerdict> {
   const whole = new Set<string>();
   let done = 0;
@@ -31,7 +32,7 @@ export async function* verifyImages(
     done += 1;
     const count = { done, total: records.length };
     try {
-      const { bytes } = await core.store.verify(crid, { whole, signal });
+      const { bytes } = await core.store.verify(crid, { whole, signal, inBackground });
       yield { crid, bytes, ...count };
       noteVerified(core, crid, 'image');
     } catch (caught) {
@@ -78,4 +79,29 @@ export function quarantine(core: Core, crid: string, error: PortLayerError): voi
     type: 'quarantined',
     facts: { code: error.code, reason },
   });
+}
+
+/** Every so often verifies one committed checkpoint, chosen by chance, until the service ends. */
+export function sampleImages(core: Core): void {
+  const everyMs = core.storePolicy.verifyEveryMs;
+  if (everyMs === 0) return;
+  let busy = false;
+  const sample = async (): Promise<void> => {
+    const crids = core.catalog.crids(['committed']);
+    const record = core.catalog.checkpoint(crids[Math.floor(Math.random() * crids.length)] ?? '');
+    if (!record || record.quarantined) return;
+    for await (const { crid, error } of verifyImages(core, [record], core.closing, true))
+      if (error) core.log(`checkpoint ${crid} is damaged: ${error.found ?? error.message}`);
+  };
+  const timer = setInterval(() => {
+    if (busy) return;
+    busy = true;
+    sample()
+      .catch(caught => core.closing.aborted || core.log(`verification: ${String(caught)}`))
+      .finally(() => {
+        busy = false;
+      });
+  }, everyMs);
+  timer.unref();
+  core.closing.addEventListener('abort', () => clearInterval(timer), { once: true });
 }

@@ -1,6 +1,5 @@
 import { PortLayerError } from '../errors/port-layer-error.js';
 import { PRIORITY } from './engine/engine.js';
-import type { Pace } from './engine/pace.js';
 import { checkSource } from './engine/read-image.js';
 import { pagesOf } from './format/page.js';
 import { aboutCheckpoint } from './read-back.js';
@@ -17,8 +16,8 @@ export interface VerifiedImage {
 export interface Verifying {
   /** Data files that were found whole already, by CRID; this one's are added. */
   readonly whole?: Set<string>;
-  /** Holds it back; a verification that somebody waits for has none. */
-  readonly pace?: Pace;
+  /** Nobody waits for it: it is held back like write-back. */
+  readonly inBackground?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -35,7 +34,7 @@ export function verifyImage(
   const reading = {
     priority: PRIORITY.background,
     ...(options.signal ? { signal: options.signal } : {}),
-    ...(options.pace ? { pace: options.pace } : {}),
+    ...(options.inBackground && parts.pace ? { pace: parts.pace } : {}),
   };
   return withData(parts, crid, async ({ manifest, spec }) => {
     const { files } = manifest.image;
