@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { ConstraintPolicy, RestoreOptions } from '../../client/client.js';
 import { complainOfUnmet, constraintsOption } from '../constraints-option.js';
+import { checkpointNamed } from '../series.js';
 import { collectLabel } from '../values.js';
 import { doing, newVerb, type VerbContext } from '../verb.js';
 
@@ -15,7 +16,10 @@ interface Options {
 /** `restore`: one container from a checkpoint. */
 export function restoreVerb(context: VerbContext): Command {
   const command = newVerb('restore', 'Make a container from a checkpoint.')
-    .argument('<checkpoint>', 'its id, 8 or more characters of it, or name:tag')
+    .argument(
+      '<checkpoint>',
+      'its id, 8 or more characters of it, name:tag, or a container: its newest (NAME~1: the one before)',
+    )
     .option('--name <name>', "the container's; default: one is made")
     .option('--in-place', 'the exited container that it was taken of runs on from it')
     .option('-l, --label <key=value>', 'can be repeated', collectLabel)
@@ -36,7 +40,10 @@ export function restoreVerb(context: VerbContext): Command {
             ),
           unmet: verdicts => complainOfUnmet(shell, verdicts),
         };
-        const container = await shell.client.restoreCheckpoint(checkpoint, wanted);
+        const container = await shell.client.restoreCheckpoint(
+          await checkpointNamed(shell, checkpoint),
+          wanted,
+        );
         await (shell.json ? shell.printJson(container) : shell.print(container.spec.name));
         return 0;
       },
