@@ -1,6 +1,7 @@
 /*
- * `portlayer-init tree digest|sync|remove PATH`: what the service does itself with a tree on its own host, for a host
- * that has nothing of ours but this binary. The digest is byte for byte that of tree-digest.ts.
+ * `portlayer-init tree digest|content|sync|remove PATH`: what the service does itself with a tree on its own host, for a host
+ * that has nothing of ours but this binary. The digests are byte for byte those of tree-digest.ts
+ * and content-digest.ts.
  */
 #include "tree.h"
 
@@ -153,6 +154,8 @@ int tree_command(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "digest") == 0)
 		tree_digest(argv[2]);
+	else if (strcmp(argv[1], "content") == 0)
+		tree_content(argv[2]);
 	else if (strcmp(argv[1], "sync") == 0)
 		sync_tree(argv[2]);
 	else if (strcmp(argv[1], "remove") == 0)

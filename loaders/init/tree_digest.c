@@ -22,26 +22,9 @@ static void add_text(const char *text)
 	sha256_add(&walk.sum, text, strlen(text));
 }
 
-/* A byte string as JSON.stringify writes it when its bytes stand as Latin-1, in UTF-8. */
 static void add_json(const char *text)
 {
-	add_text("\"");
-	for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
-		char out[8];
-		static const char shorts[] = "btn\0fr";
-		if (*at == '"' || *at == '\\')
-			snprintf(out, sizeof out, "\\%c", *at);
-		else if (*at >= 8 && *at <= 13 && *at != 11)
-			snprintf(out, sizeof out, "\\%c", shorts[*at - 8]);
-		else if (*at < 32)
-			snprintf(out, sizeof out, "\\u%04x", *at);
-		else if (*at < 128)
-			snprintf(out, sizeof out, "%c", *at);
-		else
-			snprintf(out, sizeof out, "%c%c", 0xc0 | *at >> 6, 0x80 | (*at & 0x3f));
-		add_text(out);
-	}
-	add_text("\"");
+	tree_add_json(&walk.sum, text);
 }
 
 static void add_head(int depth, const char *name, const char *kind, const struct stat *found)

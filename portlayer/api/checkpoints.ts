@@ -4,6 +4,7 @@ import type { GetCheckpointRequest__Output } from '../../proto/types/portlayer/e
 import type { GetCheckpointTreeRequest__Output } from '../../proto/types/portlayer/execution/v1/GetCheckpointTreeRequest.js';
 import type { ListCheckpointsRequest__Output } from '../../proto/types/portlayer/execution/v1/ListCheckpointsRequest.js';
 import type { ListTargetsRequest__Output } from '../../proto/types/portlayer/execution/v1/ListTargetsRequest.js';
+import type { MoveContainerRequest__Output } from '../../proto/types/portlayer/execution/v1/MoveContainerRequest.js';
 import type { PlanCheckpointRequest__Output } from '../../proto/types/portlayer/execution/v1/PlanCheckpointRequest.js';
 import type { PublishCheckpointRequest__Output } from '../../proto/types/portlayer/execution/v1/PublishCheckpointRequest.js';
 import type { RemoveCheckpointRequest__Output } from '../../proto/types/portlayer/execution/v1/RemoveCheckpointRequest.js';
@@ -20,7 +21,7 @@ import {
   targetToWire,
   verdictToWire,
 } from './plan-wire.js';
-import { checkpointToWire, containerToWire } from './to-wire.js';
+import { checkpointToWire, containerToWire, duration } from './to-wire.js';
 
 /** The checkpoint calls of `Execution` with one answer. */
 export function checkpointHandlers(context: ApiContext) {
@@ -102,6 +103,7 @@ export function checkpointHandlers(context: ApiContext) {
         name,
         inPlace,
         labels: request.labels,
+        environment: optionalText(request.environment),
         constraints,
         unmet:
           constraints === 'warn'
@@ -113,6 +115,16 @@ export function checkpointHandlers(context: ApiContext) {
       });
       const record = await dispatch.restoreCheckpoint(requestId(request.requestId), restore, signal);
       return { container: containerToWire(record), unmet: warned.map(constraintToWire), fellBackFrom };
+    }),
+    MoveContainer: unary(context, async (request: MoveContainerRequest__Output, signal) => {
+      const move = given({
+        container: requiredText('name', request.name),
+        environment: requiredText('environment', request.environment),
+        mechanism: optionalText(request.mechanism),
+      });
+      const moved = await dispatch.moveContainer(requestId(request.requestId), move, signal);
+      const { container, checkpoint, downtimeMs } = moved;
+      return { container: containerToWire(container), checkpoint, downtime: duration(downtimeMs) };
     }),
     CheckRestore: unary(context, async (request: CheckRestoreRequest__Output) => {
       const checkpoint = requiredText('checkpoint', request.checkpoint);

@@ -84,6 +84,7 @@ function forkRequest(request: ForkRequest__Output): ForkRequest {
     count: copies,
     namePrefix: optionalText(request.namePrefix),
     labels: request.labels,
+    environment: optionalText(request.environment),
     constraints: constraintPolicy(request.constraintPolicy),
   });
 }

@@ -59,6 +59,7 @@ export const RIGHTS: Readonly<Record<Rpc, Rule>> = {
   RestoreCheckpoint: ['restore'],
   // Of a container: it is checkpointed first.
   Fork: request => (request.container ? ['operate', 'restore'] : ['restore']),
+  MoveContainer: ['operate', 'restore'],
   StreamEvents: ['read'],
   ListLevels: ['read'],
   GetCapabilities: ['read'],

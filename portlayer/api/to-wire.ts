@@ -148,7 +148,8 @@ function phasesToWire(phases: PhaseTimes): Record<string, Duration> {
   return Object.fromEntries(named) as Record<string, Duration>;
 }
 
-function duration(ms: number): Duration {
+/** A span of milliseconds. */
+export function duration(ms: number): Duration {
   const seconds = Math.floor(ms / 1000);
   return { seconds, nanos: Math.round((ms - seconds * 1000) * 1e6) };
 }

@@ -16,6 +16,7 @@ import { forkVerb } from './verbs/fork.js';
 import { inspectVerb } from './verbs/inspect.js';
 import { killVerb } from './verbs/kill.js';
 import { logsVerb } from './verbs/logs.js';
+import { moveVerb } from './verbs/move.js';
 import { pauseVerb } from './verbs/pause.js';
 import { psVerb } from './verbs/ps.js';
 import { restoreVerb } from './verbs/restore.js';
@@ -42,7 +43,7 @@ const CONTAINERS = [
   rmVerb,
 ];
 const RUNNING = [execVerb, pauseVerb, unpauseVerb, updateVerb, eventsVerb];
-const CHECKPOINTS = [checkpointVerbs, restoreVerb, forkVerb];
+const CHECKPOINTS = [checkpointVerbs, restoreVerb, forkVerb, moveVerb];
 
 /**
  * Runs the command line.

@@ -12,13 +12,14 @@ import type {
   ForkOptions,
   ForkOutcome,
   ForkSource,
+  Moved,
   PublishOptions,
   RestoreOptions,
   TargetReport,
 } from './checkpoints.js';
 import { type MutatingOptions, requestIdOf } from './container-calls.js';
 import type { Container, Page } from './containers.js';
-import { checkpointOf, containerOf, dateOf, wordOf } from './from-wire.js';
+import { checkpointOf, containerOf, dateOf, msOf, wordOf } from './from-wire.js';
 import type { MechanismChoice } from './levels.js';
 import { choiceOf, constraintVerdictOf, needToWire, targetOf } from './plan-wire.js';
 import { enumOf } from './to-wire.js';
@@ -63,6 +64,12 @@ export interface CheckpointCalls {
   checkRestore(checkpoint: string, environment?: string, options?: CallOptions): Promise<TargetReport>;
   /** The same for every environment. */
   listTargets(checkpoint: string, options?: CallOptions): Promise<readonly TargetReport[]>;
+  /** Takes a running container to another environment; on any failure it runs on where it was. */
+  moveContainer(
+    name: string,
+    environment: string,
+    options?: MutatingOptions & { mechanism?: string },
+  ): Promise<Moved>;
   /** Each copy as it is ready or has failed. */
   fork(source: ForkSource, wanted?: ForkOptions, options?: MutatingOptions): AsyncIterable<ForkOutcome>;
 }
@@ -157,6 +164,20 @@ export function checkpointCalls(channel: Channel, api: ExecutionDefinition): Che
     },
     async listTargets(checkpoint, options) {
       return (await channel.unary(api.ListTargets, { checkpoint }, options)).targets.map(targetOf);
+    },
+    async moveContainer(name, environment, options) {
+      const request = {
+        ...requestIdOf(options),
+        name,
+        environment,
+        mechanism: options?.mechanism ?? '',
+      };
+      const { container, checkpoint, downtime } = await channel.unary(api.MoveContainer, request, options);
+      return {
+        container: containerOf(container),
+        checkpoint: checkpoint ?? '',
+        downtimeMs: msOf(downtime ?? undefined) ?? 0,
+      };
     },
     async *fork(source, wanted = {}, options) {
       const { constraintPolicy, labels, ...same } = wanted;

@@ -176,6 +176,8 @@ export interface RestoreOptions {
   readonly inPlace?: boolean;
   /** Told the damaged checkpoint that the name stands for, where its newest good ancestor is restored instead. */
   readonly fellBack?: (damaged: string) => void;
+  /** Where it is to run; default: where the checkpoint was taken. */
+  readonly environment?: string;
   readonly labels?: TextMap;
   /** Default `enforce`. */
   readonly constraintPolicy?: ConstraintPolicy;
@@ -188,9 +190,20 @@ export interface ForkOptions {
   /** 1 to 1,000, default 1. */
   readonly count?: number;
   readonly namePrefix?: string;
+  /** Where the copies are to run; default: where the checkpoint was taken. */
+  readonly environment?: string;
   readonly labels?: TextMap;
   /** Default `enforce`; what `warn` finds is an event. */
   readonly constraintPolicy?: ConstraintPolicy;
+}
+
+/** A container that was moved. */
+export interface Moved {
+  readonly container: Container;
+  /** The checkpoint that it went with. */
+  readonly checkpoint: string;
+  /** From its freeze to the copy's running. */
+  readonly downtimeMs: number;
 }
 
 /** What a fork starts from. */

@@ -194,7 +194,8 @@ function taskOf(wire: Task__Output | undefined): Task {
   }) as Task;
 }
 
-function msOf(wire: Duration__Output | undefined): number | undefined {
+/** Milliseconds of a span. */
+export function msOf(wire: Duration__Output | undefined): number | undefined {
   return wire && (wire.seconds ?? 0) * 1000 + (wire.nanos ?? 0) / 1e6;
 }
 

@@ -3,16 +3,19 @@ import type { CheckpointRecord } from '../model/checkpoint-record.js';
 import { changedFiles } from '../store/dump-files.js';
 import { mechanismNamed } from './choose-mechanism.js';
 import { type Core, executorOf } from './core.js';
+import { holdOn, remoteHost } from './image-travel.js';
 import type { Bringer } from './runs.js';
 
 /** How a copy of a checkpoint comes to run: by the mechanism that made it; undefined where it begins from its disk alone. */
-export function bringerOf(core: Core, from: CheckpointRecord): Bringer | undefined {
-  const mechanism = mechanismNamed(core, from.spec, from.mechanism);
+export function bringerOf(core: Core, from: CheckpointRecord, to = from.spec): Bringer | undefined {
+  const mechanism = mechanismNamed(core, to, from.mechanism);
   if (!mechanism) return undefined;
   return async (request, signal) => {
-    const held = await core.store.hold(from.crid);
+    const held = await holdOn(core, request.spec.environment, from, signal);
     try {
-      const changed = await changedFiles(held.directory, from.image?.files ?? {});
+      // What went to another host was compared with its digest there.
+      const here = remoteHost(core, request.spec.environment) === undefined;
+      const changed = here ? await changedFiles(held.directory, from.image?.files ?? {}) : [];
       if (changed.length > 0) throw corrupt(from.crid, changed.join('; '));
       const reader = { record: from, directory: held.directory };
       return await mechanism.restore(reader, request, executorOf(core, request.spec), signal);

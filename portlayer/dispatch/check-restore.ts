@@ -38,18 +38,19 @@ export function checkCalls(core: Core): Pick<Dispatch, 'checkRestore' | 'listTar
 }
 
 /**
- * Holds a checkpoint against the place of its own environment before anything is started. `enforce`: throws
+ * Holds a checkpoint against an environment before anything is started. `enforce`: throws
  * CONSTRAINT_UNMET with the first that is not met. `warn`: tells them and goes on. `ignore`: does not look.
  */
 export async function requireRestorable(
   core: Core,
   record: CheckpointRecord,
+  environment: string,
   policy: ConstraintPolicy,
   unmet: (verdicts: readonly ConstraintVerdict[]) => void,
 ): Promise<CheckpointRecord> {
   if (!isUsable(record)) throw notUsable(record);
   if (policy === 'ignore') return record;
-  const target = await targetFacts(core, record.spec.environment, record.spec, record.constraints);
+  const target = await targetFacts(core, environment, record.spec, record.constraints);
   const { verdicts, changes } = report(record, target);
   const failed = verdicts.filter(verdict => !verdict.met);
   const [first] = failed;

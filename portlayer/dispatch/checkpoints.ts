@@ -10,6 +10,7 @@ import { createCheckpoint } from './create-checkpoint.js';
 import type { Dispatch } from './dispatch.js';
 import { dropUnusedLayers } from './drop-layers.js';
 import { findCheckpoint } from './find.js';
+import { dropCopies } from './image-travel.js';
 import { lineage } from './lineage.js';
 import { pageOf, readToken } from './paging.js';
 import { publish } from './publish.js';
@@ -130,6 +131,7 @@ export async function remove(core: Core, crid: string, force: boolean): Promise<
   );
   await forgetStandbys(core, record);
   await core.store.remove(crid, core.catalog.dataIsUsed(crid));
+  await dropCopies(core, crid);
   await core.locks.run(
     layersOf(crid),
     'remove',

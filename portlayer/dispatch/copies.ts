@@ -6,13 +6,13 @@ import { checkName } from '../model/ids.js';
 import { bringerOf } from './bring-copy.js';
 import { caller } from './caller.js';
 import type { Calls } from './calls.js';
-import { requireRestorable } from './check-restore.js';
 import { layersOf } from './checkpoints.js';
 import { type Core, executorOf, recordOf } from './core.js';
 import { compileSpec, type Origin, recordContainer } from './create-container.js';
 import type { Dispatch, ForkOutcome, ForkRequest, RestoreRequest } from './dispatch.js';
 import { dropUnusedLayers } from './drop-layers.js';
 import { findCheckpoint, findContainer } from './find.js';
+import { fitting } from './fitting.js';
 import { bringLayersBack } from './layer-cache.js';
 import type { Runs } from './runs.js';
 import { inheritSecrets } from './secrets.js';
@@ -34,11 +34,11 @@ export function copyCalls(
     restoreCheckpoint: (requestId, request, signal) =>
       calls.once(requestId, 'RestoreCheckpoint', { ...request }, async () => {
         const sound = await soundSource(core, request.checkpoint, ({ crid }) => request.fellBack?.(crid));
-        const record = await fitting(core, sound, request);
+        const record = await fitting(core, sound, request, request.environment);
         signal.throwIfAborted();
         if (request.inPlace) return restoreInPlace(core, runs, record, request);
         const name = request.name ?? freeName(core, `${record.container}-r`);
-        const copied = await copy(core, runs, record, name, request.labels);
+        const copied = await copy(core, runs, record, name, request.labels, request.environment);
         fillStandbys(core, record.crid);
         return copied;
       }),
@@ -52,7 +52,9 @@ export function copyCalls(
         request,
         async () => forkNames(core, record, request),
       );
-      yield* inParallel(names, signal, name => copy(core, runs, record, name, request.labels));
+      yield* inParallel(names, signal, name =>
+        copy(core, runs, record, name, request.labels, request.environment),
+      );
       fillStandbys(core, record.crid);
       core.audit.record({
         who: caller(),
@@ -66,14 +68,15 @@ export function copyCalls(
 }
 
 /** A new container that runs on from a checkpoint. */
-async function copy(
+export async function copy(
   core: Core,
   runs: Runs,
   from: CheckpointRecord,
   name: string,
   labels: Readonly<Record<string, string>>,
+  environment = from.spec.environment,
 ): Promise<ContainerRecord> {
-  const spec = await compileSpec(core, copySpec(from.spec, name, labels));
+  const spec = await compileSpec(core, { ...copySpec(from.spec, name, labels), environment });
   // Its layers must not be removed before the copy is known to stack them.
   const record = await core.locks.run(layersOf(from.crid), 'restore', async () =>
     recordContainer(core, spec, originOf(requireUsable(findCheckpoint(core, from.crid)))),
@@ -82,8 +85,8 @@ async function copy(
   return core.locks.run(record.uid, 'restore', async () => {
     const now = recordOf(core, record.uid);
     if (now.state !== 'created') return now;
-    await bringLayersBack(core, from);
-    return runs.begin(record.uid, bringerOf(core, from));
+    await bringLayersBack(core, from, spec);
+    return runs.begin(record.uid, bringerOf(core, from, spec));
   });
 }
 
@@ -151,21 +154,6 @@ function requireUsable(record: CheckpointRecord): CheckpointRecord {
   throw notUsable(record);
 }
 
-/** The checkpoint, once it is known to fit as far as its caller wants to know. What is only warned of is told, audited, and an event. */
-function fitting(
-  core: Core,
-  record: CheckpointRecord,
-  { constraints = 'enforce', unmet }: Pick<RestoreRequest, 'constraints' | 'unmet'>,
-): Promise<CheckpointRecord> {
-  return requireRestorable(core, record, constraints, verdicts => {
-    const why = verdicts.map(({ level, key, found }) => `${level} ${key}: ${found || 'nothing'}`).join('; ');
-    core.audit.record({ who: caller(), what: 'warn', on: record.crid, outcome: 'allowed', why });
-    const facts = { unmet: why.slice(0, 1000) };
-    core.ledger.write({ about: 'checkpoint', id: record.crid, type: 'constraints-unmet', facts });
-    unmet?.(verdicts);
-  });
-}
-
 async function sourceOf(
   core: Core,
   checkpoints: Pick<Dispatch, 'createCheckpoint'>,
@@ -174,7 +162,7 @@ async function sourceOf(
   signal: AbortSignal,
 ): Promise<CheckpointRecord> {
   if ('checkpoint' in request.source)
-    return fitting(core, await soundSource(core, request.source.checkpoint), request);
+    return fitting(core, await soundSource(core, request.source.checkpoint), request, request.environment);
   const { container } = request.source;
   const record = await checkpoints.createCheckpoint(
     requestId === '' ? '' : `${requestId}/checkpoint`,
@@ -182,7 +170,7 @@ async function sourceOf(
     () => {},
     signal,
   );
-  return fitting(core, findCheckpoint(core, record.crid), request);
+  return fitting(core, findCheckpoint(core, record.crid), request, request.environment);
 }
 
 function forkNames(core: Core, record: CheckpointRecord, request: ForkRequest): string[] {

@@ -18,6 +18,7 @@ import type { Core } from './core.js';
 import type { Dispatch } from './dispatch.js';
 import { createLedger } from './ledger.js';
 import { levelCalls } from './levels.js';
+import { moveCalls, undoMoves } from './move.js';
 import { type Recovered, recover } from './recovery.js';
 import { createRuns, type Runs } from './runs.js';
 import { storeCalls } from './store-calls.js';
@@ -69,9 +70,12 @@ export async function createDispatch(parts: DispatchParts): Promise<RunningDispa
   const checkpoints = checkpointCalls(core, calls, runs, committer);
   const containers = containerCalls(core, calls, runs);
   const copies = copyCalls(core, calls, runs, checkpoints);
+  const steps = { ...containers, ...checkpoints, ...levelCalls(core) };
+  void undoMoves(core, steps);
   return {
     recovered,
     ...containers,
+    ...moveCalls(core, calls, runs, steps),
     ...checkpoints,
     ...copies,
     ...storeCalls(core, calls, { ...containers, ...copies }),

@@ -115,6 +115,8 @@ export interface RestoreRequest {
   readonly inPlace: boolean;
   /** Told the CRID of the damaged checkpoint that a name stands for, where an ancestor is restored instead. */
   readonly fellBack?: (damaged: string) => void;
+  /** Where it is to run; absent: where the checkpoint was taken. Not with `inPlace`. */
+  readonly environment?: string;
   readonly labels: Readonly<Record<string, string>>;
   /** Default `enforce`. */
   readonly constraints?: ConstraintPolicy;
@@ -128,11 +130,30 @@ export interface ForkRequest {
   /** 1 to 1,000. */
   readonly count: number;
   readonly namePrefix?: string;
+  /** Where the copies are to run; absent: where the checkpoint was taken. */
+  readonly environment?: string;
   readonly labels: Readonly<Record<string, string>>;
   /** Default `enforce`. */
   readonly constraints?: ConstraintPolicy;
   /** Told what is not met, where the policy is `warn`. */
   readonly unmet?: (verdicts: readonly ConstraintVerdict[]) => void;
+}
+
+/** What is to be moved where. */
+export interface MoveRequest {
+  readonly container: string;
+  readonly environment: string;
+  /** Absent: the planner chooses. */
+  readonly mechanism?: string;
+}
+
+/** A container that was moved. */
+export interface Moved {
+  readonly container: ContainerRecord;
+  /** The checkpoint that it went with. */
+  readonly checkpoint: string;
+  /** From its freeze to the copy's running. */
+  readonly downtimeMs: number;
 }
 
 /** One copy of a fork: a running container, or why there is none. */
@@ -258,6 +279,9 @@ export interface Dispatch {
   ): Promise<ContainerRecord>;
   /** Yields each copy as it is ready or has failed. */
   fork(requestId: string, request: ForkRequest, signal: AbortSignal): AsyncIterable<ForkOutcome>;
+
+  /** Takes a running container to another environment; on any failure it runs on where it was. */
+  moveContainer(requestId: string, request: MoveRequest, signal: AbortSignal): Promise<Moved>;
 
   /** Events with a sequence number of at least `since` (0: only new ones), then as they happen unless `follow` is false. */
   events(since: number, follow: boolean, signal: AbortSignal): AsyncIterable<Event>;

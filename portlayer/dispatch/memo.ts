@@ -62,7 +62,7 @@ export async function lookUpMemo(core: Core, spec: ContainerSpec, memo: MemoSpec
     return miss(old);
   }
   try {
-    await requireRestorable(core, entry, 'enforce', () => {});
+    await requireRestorable(core, entry, entry.spec.environment, 'enforce', () => {});
   } catch (caught) {
     const { required, found } = PortLayerError.from(caught);
     return miss(`the entry does not fit here: ${required}, found ${found}`);

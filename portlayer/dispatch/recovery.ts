@@ -8,6 +8,7 @@ import { remove } from './checkpoints.js';
 import type { Committer } from './committer.js';
 import { removeContainer } from './containers.js';
 import { type Core, executorOf, recordOf } from './core.js';
+import { sweepCopies } from './image-travel.js';
 import { brought, type Runs } from './runs.js';
 import { fillStandbys } from './standbys.js';
 
@@ -178,7 +179,7 @@ async function takeUpRunning(core: Core, runs: Runs, record: ContainerRecord): P
     core.ledger.write({ container: { ...brought(record), state: 'created' }, type: 'start-repeated' });
     const from = record.bringing === undefined ? undefined : core.catalog.checkpoint(record.bringing);
     await runs
-      .begin(uid, from && bringerOf(core, from))
+      .begin(uid, from && bringerOf(core, from, record.spec))
       .catch(caught => core.log(`start of ${record.spec.name}: ${String(caught)}`));
     return 'running';
   }
@@ -211,6 +212,7 @@ async function sweep(core: Core, uncommitted: ReadonlySet<string>): Promise<read
       return undefined;
     });
     if (known === undefined) continue;
+    await sweepCopies(core, environment);
     for (const uid of known) {
       if (core.catalog.containerByUid(uid)) continue;
       const state = await executor.recover(uid, executor.handleFor(uid), core.closing);

@@ -11,6 +11,8 @@ export function fillStandbys(core: Core, crid: string): void {
   const record = core.catalog.checkpoint(crid);
   const standby = record && standbyOf(core, record);
   if (!standby || !isUsable(record) || core.closing.aborted || standby.wanted(record.spec) === 0) return;
+  // What is made ready stands beside the store.
+  if (core.registry.environment(record.spec.environment).host?.untilReachable) return;
   const fill = async () => {
     const held = await core.store.hold(crid);
     try {

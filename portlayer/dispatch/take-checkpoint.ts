@@ -6,6 +6,7 @@ import type { DumpFacts, Mechanism, Phase, Running } from '../plugin/mechanism.j
 import type { Chosen } from './choose-mechanism.js';
 import type { Committer } from './committer.js';
 import { type Core, executorOf, recordOf } from './core.js';
+import { dropCopies, pullDump, stageOn } from './image-travel.js';
 import { limitPause } from './limit-pause.js';
 import { constraintsOf, rootfsConstraint } from './mechanism-constraints.js';
 import { newCheckpoint } from './new-checkpoint.js';
@@ -67,7 +68,8 @@ export async function takeCheckpoint(
   try {
     requireQuota(core, uid);
     await core.store.requireRoom(0);
-    const directory = await core.store.stage(requested.crid);
+    const { environment } = container.spec;
+    const directory = await stageOn(core, environment, requested.crid);
     const executor = executorOf(core, container.spec);
     const running: Running = {
       uid,
@@ -90,6 +92,7 @@ export async function takeCheckpoint(
       until,
     );
     phases.end();
+    await pullDump(core, environment, requested.crid, until);
     if (core.catalog.checkpoint(requested.crid)?.state !== 'dumping') step(core, requested.crid, 'dump');
     const rootfs = await rootfsConstraint(core, container.spec, mechanism);
     const all = { ...facts, constraints: [...(facts.constraints ?? []), ...rootfs] };
@@ -166,6 +169,7 @@ async function undo(core: Core, crid: string, error: PortLayerError): Promise<vo
     facts: { code: error.code, phase: failure.phase, reason: error.message },
   });
   await core.store.remove(crid, false);
+  await dropCopies(core, crid);
 }
 
 /** Times the phases as the mechanism enters them. */

@@ -4,6 +4,7 @@ import type { ContainerSpec } from '../model/container-spec.js';
 import { PATH_KEY, ROOTFS_DIGEST_KEY } from '../model/spec-constraints.js';
 import type { Host } from '../plugin/host.js';
 import type { Core } from './core.js';
+import { canTravel } from './layer-cache.js';
 
 /** What a place offers to a container, as constraints ask for it. */
 export interface Target {
@@ -35,7 +36,7 @@ export async function targetFacts(
     host ? pathFacts(host, wanted, constraints) : {},
   ]);
   const facts: Record<string, string> = {
-    'environment.layers': environment,
+    'environment.layers': layersWithin(core, environment, wanted, constraints),
     // What checkpoints of before this version ask for.
     'task.rootfs': wanted.rootfs ?? '',
     ...paths,
@@ -60,6 +61,22 @@ export async function targetFacts(
     remedies,
     ...(broken && { unusable: `${broken.level} ${broken.name}: ${broken.fingerprint?.description}` }),
   };
+}
+
+/** The environment whose layers can be had in another: its own, or those that can be brought there. */
+function layersWithin(
+  core: Core,
+  environment: string,
+  { executor }: Wanted,
+  constraints: readonly Constraint[],
+): string {
+  const from = constraints.find(({ key }) => key === 'layers')?.required;
+  if (from === undefined || from === environment) return environment;
+  try {
+    return canTravel(core, { environment: from, executor }, { environment, executor }) ? from : environment;
+  } catch {
+    return environment; // One of them has no such executor, or is no more.
+  }
 }
 
 async function pathFacts(

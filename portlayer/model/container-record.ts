@@ -116,6 +116,8 @@ export interface ContainerRecord {
   readonly capturing?: string;
   /** What came of looking for an entry, where its spec asks for a memoized start. */
   readonly memo?: MemoOutcome;
+  /** Present while it is being moved: the name of the copy. A service that starts and finds it undoes the move. */
+  readonly moving?: string;
   /** Somebody asked for a checkpoint that the task's next exit X will be. */
   readonly pending?: PendingCheckpoint;
 }

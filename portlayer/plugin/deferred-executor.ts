@@ -100,9 +100,10 @@ export function deferExecutor(name: string, host: Host, make: () => Promise<Exec
       await executor?.[Symbol.asyncDispose]();
     },
   };
-  for (const facet of ['bind', 'exec', 'checkpoint', 'defaultNetwork'] as const) {
+  for (const facet of ['bind', 'exec', 'inside', 'checkpoint', 'defaultNetwork'] as const) {
     Object.defineProperty(deferred, facet, { get: () => made?.[facet], enumerable: true });
   }
+  Object.defineProperty(deferred.disk, 'packing', { get: () => made?.disk.packing, enumerable: true });
   return deferred;
 }
 

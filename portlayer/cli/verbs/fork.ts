@@ -12,6 +12,7 @@ interface Options {
   readonly namePrefix?: string;
   readonly label?: Record<string, string>;
   readonly constraints?: ConstraintPolicy;
+  readonly on?: string;
 }
 
 /** `fork`: new containers from a checkpoint or a running container. */
@@ -24,14 +25,16 @@ export function forkVerb(context: VerbContext): Command {
     .option('-n, --count <n>', 'how many (default: 1)', parseCount)
     .option('--name-prefix <prefix>', 'they are called PREFIX-1, PREFIX-2, …')
     .option('-l, --label <key=value>', 'can be repeated', collectLabel)
+    .option('--on <environment>', 'where they are to run; default: where the checkpoint was taken')
     .addOption(constraintsOption());
   return doing(context, command, (name: string, options: Options) => async shell => {
-    const { count, namePrefix, label, constraints } = options;
+    const { count, namePrefix, label, constraints, on } = options;
     const wanted = {
       ...(count !== undefined && { count }),
       ...(namePrefix !== undefined && { namePrefix }),
       ...(label && { labels: label }),
       ...(constraints && { constraintPolicy: constraints }),
+      ...(on !== undefined && { environment: on }),
     };
     const outcomes: ForkOutcome[] = [];
     for await (const outcome of shell.client.fork(await sourceOf(shell, name), wanted)) {

@@ -11,6 +11,7 @@ interface Options {
   readonly inPlace?: boolean;
   readonly label?: Record<string, string>;
   readonly constraints?: ConstraintPolicy;
+  readonly on?: string;
 }
 
 /** `restore`: one container from a checkpoint. */
@@ -23,11 +24,12 @@ export function restoreVerb(context: VerbContext): Command {
     .option('--name <name>', "the container's; default: one is made")
     .option('--in-place', 'the exited container that it was taken of runs on from it')
     .option('-l, --label <key=value>', 'can be repeated', collectLabel)
+    .option('--on <environment>', 'where it is to run; default: where the checkpoint was taken')
     .addOption(constraintsOption());
   return doing(
     context,
     command,
-    (checkpoint: string, { name, inPlace, label, constraints }: Options) =>
+    (checkpoint: string, { name, inPlace, label, constraints, on }: Options) =>
       async shell => {
         const wanted: RestoreOptions = {
           ...(name !== undefined && { name }),
@@ -38,6 +40,7 @@ export function restoreVerb(context: VerbContext): Command {
             shell.stderr.write(
               `${checkpoint} is damaged (${damaged}): its newest good ancestor is restored instead\n`,
             ),
+          ...(on !== undefined && { environment: on }),
           unmet: verdicts => complainOfUnmet(shell, verdicts),
         };
         const container = await shell.client.restoreCheckpoint(

@@ -67,6 +67,7 @@ export function createRemoteFiles(sftp: SftpCalls, initBinary: () => string, run
       ),
     freeBytes: path => sftp.use(true, session => freeBytes(session, path)),
     digestTree: tree.digest,
+    contentDigest: tree.contentDigest,
     syncTree: tree.sync,
     copyTree: (from, to, reflink, signal) => copyTreeBy(run, from, to, reflink, signal),
   };

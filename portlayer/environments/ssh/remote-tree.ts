@@ -6,6 +6,7 @@ import { errno } from './sftp-calls.js';
 /** What a remote host's init does with whole trees; see `tree.c`. */
 export interface RemoteTree {
   digest(path: string, signal?: AbortSignal): Promise<TreeFacts>;
+  contentDigest(path: string, signal?: AbortSignal): Promise<string>;
   sync(path: string, signal?: AbortSignal): Promise<void>;
   remove(path: string): Promise<void>;
 }
@@ -27,6 +28,7 @@ export function createRemoteTree(initBinary: () => string, run: Host['run']): Re
       const [digest = '', bytes, entries] = (await tree('digest', path, signal)).trim().split(' ');
       return { digest, bytes: Number(bytes), entries: Number(entries) };
     },
+    contentDigest: async (path, signal) => (await tree('content', path, signal)).trim(),
     async sync(path, signal) {
       await tree('sync', path, signal);
     },

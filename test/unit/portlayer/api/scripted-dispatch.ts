@@ -174,6 +174,11 @@ function sampleAnswers(): Dispatch {
   return {
     createContainer: async () => sampleContainer('web', { state: 'created' }),
     startContainer: container,
+    moveContainer: async () => ({
+      container: sampleContainer(),
+      checkpoint: sampleCheckpoint().crid,
+      downtimeMs: 7,
+    }),
     stopContainer: container,
     killContainer: container,
     removeContainer: async () => {},
