@@ -142,7 +142,7 @@ function span({ likely, low, high }: { likely: number; low: number; high: number
 }
 
 function round(value: number): string {
-  return value >= 10 ? String(Math.round(value)) : value.toPrecision(2);
+  return String(value >= 10 ? Math.round(value) : Math.round(value * 10) / 10);
 }
 
 /** A mechanism by name and a need that its card rules out can never be met together, on any host. */

@@ -6,6 +6,8 @@ import { catalogBench } from './catalog-bench.js';
 import { criuBench } from './criu-bench.js';
 import { dmtcpBench } from './dmtcp-bench.js';
 import { iterationBench } from './iteration-bench.js';
+import { memoBench } from './memo-bench.js';
+import { planBench } from './plan-bench.js';
 import { type Bench, type Row, skippedRow } from './row.js';
 import { triggerBench } from './trigger-bench.js';
 import { unaryBench } from './unary-bench.js';
@@ -19,6 +21,8 @@ const benches: readonly Bench[] = [
   triggerBench,
   criuBench,
   dmtcpBench,
+  planBench,
+  memoBench,
 ];
 /** Those that take minutes: run by name only. */
 const long: readonly Bench[] = [vmforkBench];
