@@ -10,6 +10,7 @@ interface DoctorOptions {
   readonly stateDir?: string;
   readonly config?: string;
   readonly rebuild?: boolean;
+  readonly on?: string;
 }
 
 /** `doctor`: what each level can do here, what is missing and the command that would add it. */
@@ -17,14 +18,32 @@ export function doctorVerb(context: VerbContext): Command {
   const command = newVerb('doctor', 'Show what each level can do here, what is missing, and how to add it.')
     .option('--state-dir <directory>', 'of the service that does not run')
     .option('--config <file>', 'of the service that does not run')
+    .option('--on <environment>', 'only this one; the exit code is 1 where it cannot be used')
     .option('--rebuild', 'make the catalog of a stopped service again from its checkpoints');
   return doing(context, command, (options: DoctorOptions) => async shell => {
     if (options.rebuild) return rebuild(shell, options.stateDir);
-    const levels = await look(shell, options);
+    const levels = within(await look(shell, options), options.on);
     if (shell.json) await shell.printJson(levels);
     else await printLevels(shell, levels, { remedies: true });
-    return 0;
+    const place = levels.find(({ level }) => level === 'environment');
+    return options.on !== undefined && place?.fingerprint?.health === 'unusable' ? 1 : 0;
   });
+}
+
+/** The levels of one environment. Throws NOT_FOUND naming those there are. */
+function within(levels: readonly LevelOffer[], on: string | undefined): readonly LevelOffer[] {
+  if (on === undefined) return levels;
+  const names = levels.filter(({ level }) => level === 'environment').map(({ name }) => name);
+  if (!names.includes(on)) {
+    throw new PortLayerError('NOT_FOUND', `There is no environment ${on}.`, {
+      required: `one of ${names.join(', ')}`,
+      found: on,
+      remedy: 'Correct the name, or add it under environments in the configuration.',
+    });
+  }
+  return levels.filter(({ level, name, environment }) =>
+    level === 'environment' ? name === on : environment === on,
+  );
 }
 
 async function look(shell: Shell, { stateDir, config }: DoctorOptions): Promise<readonly LevelOffer[]> {

@@ -33,7 +33,6 @@ export function spawnRemote(remote: RemoteCommands, argv: readonly string[], opt
   const pid = deferred<number | undefined>();
   const ended = deferred<End>();
   const end = (how: End) => {
-    pid.resolve(undefined);
     stdout.end();
     stderr.end();
     ended.resolve(how);
@@ -53,10 +52,14 @@ export function spawnRemote(remote: RemoteCommands, argv: readonly string[], opt
   };
   void begin(remote, argv, options)
     .then(({ channel, end: told, leave }) => {
-      channel.once('close', leave);
+      channel.once('close', () => {
+        leave();
+        pid.resolve(undefined); // Nobody is left to be killed.
+      });
       follow(channel, told, { stdin, stdout, stderr }, pid.resolve, end);
     })
     .catch((caught: unknown) => {
+      pid.resolve(undefined);
       if (options.signal?.aborted) return end({ code: 137, signal: 'SIGKILL' });
       const error = PortLayerError.from(caught);
       const unreachable = error.code === 'EXECUTOR_UNAVAILABLE';

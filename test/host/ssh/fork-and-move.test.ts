@@ -96,4 +96,43 @@ describe('containers on two remote hosts', function () {
     const all = await world.dispatch.listContainers({}, { size: 1000 });
     assert.equal(all.items.length, 1);
   });
+
+  it('live on while the link is down, and a trigger made meanwhile is answered when it is back', async () => {
+    const { world, a } = hosts;
+    const asks =
+      'echo ready; while ! test -e /go; do sleep 0.1; done; sleep 1; checkpoint; echo "answer $?"; sleep 1000';
+    await world.run('one', ['sh', '-c', asks], { environment: 'a' });
+    await world.said('one', /^ready$/);
+    await world.exec('one', 'touch /go');
+    await a.stop();
+    await new Promise(resolve => setTimeout(resolve, 3000));
+    assert.equal((await world.dispatch.getContainer('one')).state, 'running');
+    await a.start();
+    await world.said('one', /^answer 0$/, 60_000);
+    const { items } = await world.dispatch.listCheckpoints({ container: 'one' }, { size: 10 });
+    assert.deepEqual(
+      items.map(({ mechanism, source }) => [mechanism, source]),
+      [['criu', 'guest']],
+    );
+  });
+
+  it('are taken up again by a service that could not reach their host when it started', async () => {
+    const { world, a } = hosts;
+    await world.run('one', counter, { environment: 'a' });
+    await world.said('one', /^3$/);
+    await world.endService();
+    await a.stop();
+    await world.beginService();
+    assert.equal((await world.dispatch.getContainer('one')).state, 'running');
+    await a.start();
+    const until = Date.now() + 60_000;
+    for (;;) {
+      const count = await last('one').catch(() => 0);
+      if (count > 3) break;
+      assert.ok(Date.now() < until, 'it was not taken up');
+      await new Promise(resolve => setTimeout(resolve, 200));
+    }
+    await world.dispatch.stopContainer('', 'one', 100);
+    assert.equal((await world.dispatch.getContainer('one')).state, 'exited');
+  });
 });
