@@ -282,6 +282,55 @@ describe('the verbs of the command line', () => {
     ]);
   });
 
+  it('run of a published name restores it, and takes nothing that the checkpoint has already', async () => {
+    expect(await cli('run', '-d', '--name', 'b', 'web:warm')).to.deep.include({ code: 0, stdout: 'web\n' });
+    expect(arrived().at(-1)).to.deep.include({
+      checkpoint: 'web:warm',
+      name: 'b',
+      inPlace: false,
+      labels: {},
+    });
+    for (const stray of [
+      ['-e', 'A=1', 'web:warm'],
+      ['--memo', 'web:warm'],
+      ['web:warm', 'argument'],
+    ]) {
+      const { code, stderr } = await cli('run', '-d', ...stray);
+      expect(code).to.equal(1);
+      expect(stderr).to.contain('web:warm is a checkpoint');
+    }
+  });
+
+  it('checkpoint create --dry-run shows what would be used, and takes none', async () => {
+    const { code, stdout } = await cli(
+      'checkpoint',
+      'create',
+      'web',
+      '--keep',
+      'process',
+      '--max-pause',
+      '100ms',
+      '--dry-run',
+    );
+    expect(code).to.equal(0);
+    expect(stdout).to.match(/MECHANISM +LEVEL +CHOSEN +KEEPS +RESTORE +PAUSE +TIME +SIZE +WHY/);
+    expect(stdout).to.match(/criu +executor +yes +process +elsewhere +40 ms \(20 ms to 80 ms\)/);
+    expect(arrived()).to.deep.equal([
+      ['planCheckpoint', 'web', undefined, { keep: 'process', maxPauseMs: 100 }],
+    ]);
+    expect((await cli('checkpoint', 'create', 'web', '--captured', '--committed')).code).to.equal(2);
+  });
+
+  it('checkpoint check exits 1 where it does not fit, and says what to do; targets lists every place', async () => {
+    const check = await cli('checkpoint', 'check', 'web:warm', '--on', 'build-2');
+    expect(check.code).to.equal(1);
+    expect(check.stdout).to.match(/environment +kernel +at-least +6\.1 +5\.10\.0 +UNMET/);
+    expect(check.stderr).to.contain('what to do: Bring kernel from 5.10.0 to 6.1 or newer.');
+    const targets = await cli('checkpoint', 'targets', 'web:warm');
+    expect(targets.stdout).to.match(/local +no +environment kernel +Bring kernel/);
+    expect(targets.stdout).to.contain('It cannot be used: no answer');
+  });
+
   it('restore prints the name', async () => {
     expect(await cli('restore', CRID, '--name', 'b')).to.deep.include({ code: 0, stdout: 'web\n' });
   });
