@@ -3,7 +3,7 @@ import { PortLayerError } from '../../portlayer/errors/port-layer-error.js';
 import type { Inside } from '../../portlayer/plugin/executor.js';
 import type { CheckpointWriter, DumpFacts, PhaseGate, Running } from '../../portlayer/plugin/mechanism.js';
 import type { DmtcpConfig } from './config.js';
-import { type Coordinator, coordinatorGone, coordinatorOf } from './coordinator.js';
+import { type Coordinator, coordinatorGone, coordinatorOf, type KnownPorts } from './coordinator.js';
 import { type Drain, type ImageFile, startDrain } from './drain-images.js';
 import type { UsableDmtcp } from './find-dmtcp.js';
 import { imagesOf, writeImageFacts } from './image.js';
@@ -21,6 +21,7 @@ export interface CheckpointParts {
   readonly config: DmtcpConfig;
   readonly found: UsableDmtcp;
   readonly access: Inside;
+  readonly ports: KnownPorts;
 }
 
 /**
@@ -93,7 +94,7 @@ async function underDmtcp(
     signal.throwIfAborted();
     await parts.access.init(uid); // Throws WRONG_STATE if it has ended.
     try {
-      const coordinator = await coordinatorOf(parts.found, parts.access, uid);
+      const coordinator = await coordinatorOf(parts.found, parts.access, uid, parts.ports);
       const peers = await coordinator.list(AbortSignal.any([signal, limit]));
       if (peers.length > 0 && peers.every(peer => peer.state === 'RUNNING')) return { coordinator, peers };
       refusal = noPeers();

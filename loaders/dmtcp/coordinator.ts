@@ -4,6 +4,8 @@ import type { UsableDmtcp } from './find-dmtcp.js';
 import { type CommandAnswer, type Peer, parseCommand } from './parse-command.js';
 import { portFile } from './paths-inside.js';
 
+const maxKnown = 10_000;
+
 /** The coordinator of one running container, spoken to by the host's own `dmtcp_command` in the container's network. */
 export interface Coordinator {
   /** Throws WRONG_STATE where it is not there any more. */
@@ -14,14 +16,27 @@ export interface Coordinator {
   checkpoint(signal?: AbortSignal): Promise<CommandAnswer>;
 }
 
+/** The ports of running containers that were read once, by uid and init: a process less for each checkpoint. */
+export type KnownPorts = Map<string, string>;
+
 /** The coordinator of a container. Throws WRONG_STATE where the container has no port of one. */
-export async function coordinatorOf(found: UsableDmtcp, access: Inside, uid: string): Promise<Coordinator> {
-  const port = await access.read(uid, portFile).then(
-    text => text.trim(),
-    () => '',
-  );
+export async function coordinatorOf(
+  found: UsableDmtcp,
+  access: Inside,
+  uid: string,
+  known: KnownPorts,
+): Promise<Coordinator> {
+  const run = `${uid} ${await access.init(uid)}`;
+  const port =
+    known.get(run) ??
+    (await access.read(uid, portFile).then(
+      text => text.trim(),
+      () => '',
+    ));
   // An empty port would make dmtcp_command print its help, and end with success.
   if (!/^[1-9]\d{0,4}$/.test(port)) throw coordinatorGone(`no port in ${portFile}`);
+  if (known.size >= maxKnown) known.clear();
+  known.set(run, port);
   const command = [
     `${found.bin}/dmtcp_command`,
     ...(found.json ? ['--json'] : []),

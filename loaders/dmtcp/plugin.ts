@@ -7,6 +7,7 @@ import { dmtcpCard } from './card.js';
 import { takeImages } from './checkpoint.js';
 import { type DmtcpConfig, dmtcpConfigSchema } from './config.js';
 import { dmtcpConstraints } from './constraints.js';
+import type { KnownPorts } from './coordinator.js';
 import { type DmtcpFound, findDmtcp, usable } from './find-dmtcp.js';
 import { fingerprintOf } from './fingerprint.js';
 import { installDmtcp } from './install.js';
@@ -62,6 +63,7 @@ const noHost = {
 };
 
 function mechanismOf(config: DmtcpConfig, partsOn: (host: Host) => Promise<PlanParts>): Mechanism {
+  const ports: KnownPorts = new Map();
   return {
     name: 'dmtcp',
     level: 'loader',
@@ -70,11 +72,11 @@ function mechanismOf(config: DmtcpConfig, partsOn: (host: Host) => Promise<PlanP
     async checkpoint(container, into, gate, options, signal) {
       const access = insideOf(container.executor);
       const { found } = await partsOn(access.host);
-      return takeImages({ config, found, access }, container, into, gate, options, signal);
+      return takeImages({ config, found, access, ports }, container, into, gate, options, signal);
     },
     async restore(from, as, executor, signal) {
       const access = insideOf(executor);
-      return restartCopy(await partsOn(access.host), access, from, as, executor, signal);
+      return restartCopy(await partsOn(access.host), access, ports, from, as, executor, signal);
     },
   };
 }

@@ -3,13 +3,15 @@ import { PortLayerError } from '../../portlayer/errors/port-layer-error.js';
 import type { ExitResult, Handle } from '../../portlayer/model/container-record.js';
 import type { Executor, Inside, StartRequest } from '../../portlayer/plugin/executor.js';
 import type { CheckpointReader } from '../../portlayer/plugin/mechanism.js';
-import { coordinatorOf } from './coordinator.js';
+import { coordinatorOf, type KnownPorts } from './coordinator.js';
 import { checkImages, type ImageFacts, imagesOf, readImageFacts } from './image.js';
 import type { Peer } from './parse-command.js';
 import { type PlanParts, planRestart } from './plan.js';
 
 const defaultRestartMs = 60_000;
-const lookMs = 10;
+/** Each look is a process of its own, which takes from the restart what it needs: some 20 ms of a core. */
+const lookMs = 25;
+const firstLookMs = 50;
 /** What DMTCP's programs end with when something is not as it must be. */
 const DMTCP_FAILED = 99;
 
@@ -20,6 +22,7 @@ const DMTCP_FAILED = 99;
 export async function restartCopy(
   parts: PlanParts,
   access: Inside,
+  ports: KnownPorts,
   from: CheckpointReader,
   request: StartRequest,
   executor: Executor,
@@ -28,8 +31,7 @@ export async function restartCopy(
   const { uid, spec } = request;
   const facts = await readImageFacts(access.host, from.directory);
   requireBuild(parts, facts);
-  await executor.check(spec);
-  await checkImages(access.host, from.directory, facts, signal);
+  await Promise.all([executor.check(spec), checkImages(access.host, from.directory, facts, signal)]);
   // A store may have put the files back together as its own.
   const owner = spec.task.user;
   if (owner) await access.host.run(['chown', '-R', `${owner.uid}:${owner.gid}`, imagesOf(from.directory)]);
@@ -44,7 +46,7 @@ export async function restartCopy(
     const exit = executor.wait(uid, AbortSignal.any([limit, watching.signal]));
     exit.catch(() => {});
     try {
-      const peers = await running(parts, access, uid, exit, limit);
+      const peers = await running(parts, access, ports, uid, exit, limit);
       if (peers) await answerAskers(access, uid, facts, peers, limit);
       else requireOrderly(await exit, await lastWords(executor, uid));
     } finally {
@@ -61,6 +63,7 @@ export async function restartCopy(
 async function running(
   parts: PlanParts,
   access: Inside,
+  ports: KnownPorts,
   uid: string,
   exit: Promise<ExitResult>,
   limit: AbortSignal,
@@ -70,10 +73,11 @@ async function running(
     over = true;
   };
   exit.then(end, end);
+  await Promise.race([sleep(firstLookMs), exit]);
   while (!over) {
     limit.throwIfAborted();
     try {
-      const coordinator = await coordinatorOf(parts.found, access, uid);
+      const coordinator = await coordinatorOf(parts.found, access, uid, ports);
       const peers = await coordinator.list(limit);
       // None runs before all have come. Some may have gone on to their end since.
       if (peers.length > 0 && peers.every(peer => peer.state === 'RUNNING')) return peers;
