@@ -106,6 +106,7 @@ export async function openImageStore(directory: string, options: StoreOptions = 
     index: createPageIndex(engine),
     holds: createImageHolds(),
     pins: new Map(),
+    read: new Map(),
     ...(pace ? { pace } : {}),
     log: options.log ?? (() => {}),
   };

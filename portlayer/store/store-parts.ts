@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { isErrno, PortLayerError } from '../errors/port-layer-error.js';
 import type { Engine } from './engine/engine.js';
@@ -17,15 +18,50 @@ export interface StoreParts {
   readonly holds: ImageHolds;
   /** Images whose data must stay: an image that is not listed yet points into it. By CRID, how many do. */
   readonly pins: Map<string, number>;
+  /** What was read of manifests, with the digest of the file that said so: parsing one of 50 sources takes 10 ms. */
+  readonly read: Map<
+    string,
+    { readonly digest: string; readonly data: DataFacts; readonly manifest?: Manifest }
+  >;
   /** Holds write-back back. */
   readonly pace?: Pace;
   readonly log: (message: string) => void;
 }
 
+/** Whole manifests that are remembered; of others only where their data is. */
+const MOST_MANIFESTS = 8;
+const MOST_FACTS = 10_000;
+
+function remember(
+  read: StoreParts['read'],
+  crid: string,
+  known: NonNullable<ReturnType<StoreParts['read']['get']>>,
+): void {
+  read.delete(crid);
+  read.set(crid, known);
+  let whole = 0;
+  // The newest are at the end; behind the first few nothing whole is left from before.
+  for (const [name, { digest, data, manifest }] of [...read].slice(-2 * MOST_MANIFESTS).reverse())
+    if (manifest && ++whole > MOST_MANIFESTS) read.set(name, { digest, data });
+  for (const name of read.keys()) {
+    if (read.size <= MOST_FACTS) break;
+    read.delete(name);
+  }
+}
+
 /** The manifest of a committed checkpoint. Throws NOT_FOUND, CHECKPOINT_CORRUPT. */
-export async function readManifest({ paths }: Pick<StoreParts, 'paths'>, crid: string): Promise<Manifest> {
+export async function readManifest(
+  { paths, read }: Pick<StoreParts, 'paths' | 'read'>,
+  crid: string,
+): Promise<Manifest> {
   try {
-    return decodeManifest(crid, await readFile(paths.manifest(crid), 'utf8'));
+    const bytes = await readFile(paths.manifest(crid));
+    const digest = hash('sha256', bytes);
+    const known = read.get(crid);
+    if (known?.digest === digest && known.manifest) return known.manifest;
+    const manifest = decodeManifest(crid, bytes.toString('utf8'));
+    remember(read, crid, { digest, data: manifest.image.data, manifest });
+    return manifest;
   } catch (caught) {
     if (!isErrno(caught) || caught.code !== 'ENOENT') throw caught;
     throw new PortLayerError('NOT_FOUND', `Checkpoint ${crid} has no manifest.`, {
@@ -36,7 +72,14 @@ export async function readManifest({ paths }: Pick<StoreParts, 'paths'>, crid: s
 }
 
 /** The data of an image that others point into, whether its checkpoint is still there or not. */
-export async function readData(parts: Pick<StoreParts, 'paths'>, crid: string): Promise<DataFacts> {
+export async function readData(parts: Pick<StoreParts, 'paths' | 'read'>, crid: string): Promise<DataFacts> {
+  try {
+    const known = parts.read.get(crid);
+    if (known && hash('sha256', await readFile(parts.paths.manifest(crid))) === known.digest)
+      return known.data;
+  } catch (caught) {
+    if (!isErrno(caught)) throw caught; // It was retired: below.
+  }
   try {
     return (await readManifest(parts, crid)).image.data;
   } catch (caught) {
@@ -67,7 +110,7 @@ export interface OpenImage {
  * and what was there before is read. Throws NOT_FOUND, CHECKPOINT_CORRUPT.
  */
 export async function withData<T>(
-  parts: Pick<StoreParts, 'paths' | 'holds'>,
+  parts: Pick<StoreParts, 'paths' | 'holds' | 'read'>,
   crid: string,
   use: (image: OpenImage) => Promise<T>,
 ): Promise<T> {

@@ -9,6 +9,7 @@ import { iterationBench } from './iteration-bench.js';
 import { memoBench } from './memo-bench.js';
 import { planBench } from './plan-bench.js';
 import { type Bench, type Row, skippedRow } from './row.js';
+import { storeBench } from './store-bench.js';
 import { triggerBench } from './trigger-bench.js';
 import { unaryBench } from './unary-bench.js';
 import { vmforkBench } from './vmfork-bench.js';
@@ -25,7 +26,7 @@ const benches: readonly Bench[] = [
   memoBench,
 ];
 /** Those that take minutes: run by name only. */
-const long: readonly Bench[] = [vmforkBench];
+const long: readonly Bench[] = [vmforkBench, storeBench];
 const known = [...benches, ...long];
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } });

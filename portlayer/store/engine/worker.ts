@@ -16,7 +16,7 @@ export type Answered =
   | { readonly error: { readonly name: string; readonly message: string; readonly code?: string } };
 
 /** Nice values of this thread; going back to 0 takes CAP_SYS_NICE, so without it the thread stays at 0. */
-const BACKGROUND = 10;
+const BACKGROUND = 5;
 const mayHurry = process.getuid?.() === 0;
 let nice = 0;
 
