@@ -9,6 +9,8 @@ export interface Containers {
   readonly log: (message: string) => void;
   /** The container's machine, if there is one. Throws INVALID_SPEC for a uid that is none. */
   find(uid: string, signal: AbortSignal): Promise<Machine | undefined>;
+  /** While `work` moves a container to another machine, {@link find} waits. */
+  moving<T>(uid: string, work: () => Promise<T>): Promise<T>;
   /** As {@link find}; throws NOT_FOUND. */
   known(uid: string, signal: AbortSignal): Promise<Machine>;
   /** The client of the container's present run, connected on first use. */
@@ -22,7 +24,10 @@ export interface Containers {
 export function createContainers(machines: Machines, log: (message: string) => void): Containers {
   const clients = new Map<string, MachineClient>();
 
+  const moves = new Map<string, Promise<unknown>>();
+
   async function find(uid: string, signal: AbortSignal): Promise<Machine | undefined> {
+    await moves.get(uid)?.catch(() => {});
     return machines.find(machineName(uid), KEYS.uid, uid, signal);
   }
 
@@ -30,6 +35,15 @@ export function createContainers(machines: Machines, log: (message: string) => v
     machines,
     log,
     find,
+    async moving(uid, work) {
+      const move = work();
+      moves.set(uid, move);
+      try {
+        return await move;
+      } finally {
+        moves.delete(uid);
+      }
+    },
     async known(uid, signal) {
       const machine = await find(uid, signal);
       if (machine) return machine;
@@ -39,7 +53,7 @@ export function createContainers(machines: Machines, log: (message: string) => v
       });
     },
     client(uid) {
-      const found = clients.get(uid) ?? createMachineClient(machines, uid, log);
+      const found = clients.get(uid) ?? createMachineClient(machines, signal => find(uid, signal), uid, log);
       clients.set(uid, found);
       return found;
     },

@@ -97,6 +97,6 @@ async function fingerprint(name: string, vcenter: VCenter, signal: AbortSignal):
 /** Whether a vCenter of this version has InstantClone_Task. */
 export function instantCloneFinding(apiVersion: string): Finding {
   if (compareVersions(apiVersion, INSTANT_CLONE_SINCE) >= 0) return { key: 'instant-clone', value: 'yes' };
-  const reason = `the API is ${apiVersion}, and Instant Clone is there since ${INSTANT_CLONE_SINCE}: a checkpoint can only be restored in place`;
-  return { key: 'instant-clone', value: 'no', reason, removes: ['parent'] };
+  const reason = `the API is ${apiVersion}, and Instant Clone is there since ${INSTANT_CLONE_SINCE}: without it machines cannot be forked`;
+  return { key: 'instant-clone', value: 'no', reason, removes: ['checkpoint:vmfork', 'parent'] };
 }

@@ -17,9 +17,10 @@ import { removeLog } from './serial-port.js';
 import { startMachine } from './start.js';
 import type { VCenter } from './vcenter.js';
 import { isUnreachable } from './vim/unreachable.js';
+import { createVmfork } from './vmfork/mechanism.js';
 
 const refreshMs = 60_000;
-const tags = ['run', 'writable-layer', 'bind'];
+const tags = ['run', 'writable-layer', 'bind', 'checkpoint:vmfork', 'parent'];
 /** Of a log nobody knows the spec any more: what is given of it, in bytes. */
 const LOG_BYTES = 3 * 16 * 2 ** 20;
 
@@ -127,6 +128,7 @@ export function createVsphereExecutor(
       return all.map(({ extra }) => extra[KEYS.uid] ?? '').filter(uid => uid !== '');
     },
     bind: createBind(containers),
+    checkpoint: createVmfork(containers),
     async [Symbol.asyncDispose]() {
       containers.close();
     },

@@ -40,6 +40,11 @@ export function layerName(layer: string): string {
   return `portlayer-layer-${checked('layer', layer)}`;
 }
 
+/** The machine that is a checkpoint's image. Throws INVALID_SPEC for an id that is none. */
+export function imageName(crid: string): string {
+  return `portlayer-image-${checked('crid', crid)}`;
+}
+
 function checked(field: string, id: string): string {
   if (isUlid(id)) return id;
   throw new PortLayerError('INVALID_SPEC', `${field} is not a legal id.`, {

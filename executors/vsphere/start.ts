@@ -2,7 +2,7 @@ import { PortLayerError } from '../../portlayer/errors/port-layer-error.js';
 import type { StartRequest } from '../../portlayer/plugin/executor.js';
 import type { Containers } from './containers.js';
 import { launchValue } from './guest/launch.js';
-import { encodeDown } from './guest/values.js';
+import { firstDown } from './guest/values.js';
 import { identityOf, newSelf, uuidOf } from './identity.js';
 import { needLayer, snapshotOf } from './layers.js';
 import { extraConfig, type Machine } from './machines.js';
@@ -31,7 +31,7 @@ export async function startMachine(
   containers.forget(uid);
   const machine = await prepareMachine(containers, request, signal);
   const self = newSelf(uid);
-  const down = encodeDown({ self, role: 'container', boot: '', acknowledged: 0, orders: [] });
+  const down = firstDown(self, 'container');
   const memory = spec.resources.memoryBytes;
   await machines.reconfigure(
     machine.ref,

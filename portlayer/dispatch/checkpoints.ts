@@ -4,6 +4,7 @@ import { advance, permits } from '../lifecycle/lifecycle.js';
 import { CHECKPOINT_STATES, type CheckpointRecord } from '../model/checkpoint-record.js';
 import { checkReference } from '../model/ids.js';
 import type { Calls } from './calls.js';
+import { isEphemeral, mechanismNamed } from './choose-mechanism.js';
 import type { Committer } from './committer.js';
 import { type Core, executorOf } from './core.js';
 import { createCheckpoint } from './create-checkpoint.js';
@@ -49,7 +50,8 @@ export function checkpointCalls(
             progress({ crid: id, state: 'requested', atMs: Date.now() });
           };
           const captured = await createCheckpoint({ core, runs, committer }, request, begun, signal);
-          return request.durability === 'captured' ? captured : await committer.commit(captured.crid);
+          const asItIs = request.durability === 'captured' || isEphemeral(core, captured);
+          return asItIs ? captured : await committer.commit(captured.crid);
         } finally {
           unwatch();
         }
@@ -130,6 +132,7 @@ export async function remove(core: Core, crid: string, force: boolean): Promise<
     ...children.map(child => ({ checkpoint: reparented(child, record.parent), type: 'reparented' })),
   );
   await forgetStandbys(core, record);
+  await mechanismNamed(core, record.spec, record.mechanism)?.keeping?.forget(crid);
   await core.store.remove(crid, core.catalog.dataIsUsed(crid));
   await dropCopies(core, crid);
   await core.locks.run(

@@ -53,6 +53,14 @@ export function mechanismNamed(core: Core, spec: ContainerSpec, name: string): M
   return facets(core, spec).find(mechanism => mechanism.name === name);
 }
 
+/** Whether a checkpoint cannot be made durable: it stays captured. */
+export function isEphemeral(
+  core: Core,
+  { spec, mechanism }: { readonly spec: ContainerSpec; readonly mechanism: string },
+): boolean {
+  return mechanismNamed(core, spec, mechanism)?.card.ephemeral === true;
+}
+
 function facets(core: Core, spec: ContainerSpec): readonly Mechanism[] {
   const found = [executorOf(core, spec).checkpoint, core.registry.loader(spec.loader).checkpoint];
   return found.filter(mechanism => mechanism !== undefined);

@@ -2,6 +2,7 @@ import { PortLayerError } from '../errors/port-layer-error.js';
 import { checkpointTransitions } from '../lifecycle/checkpoint-states.js';
 import { advance } from '../lifecycle/lifecycle.js';
 import type { CheckpointRecord } from '../model/checkpoint-record.js';
+import { isEphemeral } from './choose-mechanism.js';
 import { trimCopies } from './collect-garbage.js';
 import { type Core, executorOf } from './core.js';
 import { layersToStore } from './layer-cache.js';
@@ -68,7 +69,7 @@ export function createCommitter(core: Core): Committer {
   const committer: Committer = {
     schedule(crid) {
       const record = core.catalog.checkpoint(crid);
-      if (!record || core.closing.aborted) return;
+      if (!record || core.closing.aborted || isEphemeral(core, record)) return;
       const work = committer.commit(crid).catch(caught => {
         core.log(`commit of ${crid}: ${PortLayerError.from(caught).message}`);
         if (!core.closing.aborted && core.catalog.checkpoint(crid)?.state === 'captured') retryLater(crid);
@@ -95,6 +96,7 @@ async function commitNow(core: Core, crid: string): Promise<CheckpointRecord> {
   const before = core.catalog.checkpoint(crid);
   if (!before) throw new PortLayerError('NOT_FOUND', `There is no checkpoint ${crid}.`, { facts: { crid } });
   if (before.state === 'committed') return before;
+  if (isEphemeral(core, before)) throw notDurable(before);
   const committing: CheckpointRecord = {
     ...before,
     state: advance(checkpointTransitions, `checkpoint ${crid}`, before.state, 'commit'),
@@ -138,6 +140,15 @@ async function commitNow(core: Core, crid: string): Promise<CheckpointRecord> {
     });
     throw error;
   }
+}
+
+function notDurable({ crid, mechanism }: CheckpointRecord): PortLayerError {
+  return new PortLayerError('CAPABILITY_MISSING', `Checkpoint ${crid} cannot be made durable.`, {
+    required: 'a mechanism whose images can be kept on a disk',
+    found: `${mechanism}: its image is a running thing, and ends with it`,
+    remedy: 'Restore or fork it while it is there, or take a checkpoint by another mechanism.',
+    facts: { crid, mechanism },
+  });
 }
 
 function withoutFailure(record: CheckpointRecord): CheckpointRecord {

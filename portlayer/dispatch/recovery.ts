@@ -3,6 +3,7 @@ import { PortLayerError } from '../errors/port-layer-error.js';
 import { CHECKPOINT_STATES } from '../model/checkpoint-record.js';
 import { CONTAINER_STATES, type ContainerRecord } from '../model/container-record.js';
 import { isUnreachable } from '../plugin/host.js';
+import type { Keeping } from '../plugin/mechanism.js';
 import { bringerOf } from './bring-copy.js';
 import { remove } from './checkpoints.js';
 import type { Committer } from './committer.js';
@@ -219,12 +220,28 @@ async function sweep(core: Core, uncommitted: ReadonlySet<string>): Promise<read
       if (state === 'running') orphans.push(`${environment}/${executor.name}/${uid}`);
       else await executor.destroy(uid);
     }
+    await forgetKept(core, executor.checkpoint?.keeping);
     if (orphans.length > 0) continue;
     for (const layer of await executor.disk.list()) {
       if (!capturing.has(layer) && !core.catalog.layerIsUsed(layer)) await executor.disk.remove(layer);
     }
   }
   return orphans;
+}
+
+/** What a mechanism keeps of checkpoints that came to nothing, or are not known, goes. */
+async function forgetKept(core: Core, keeping: Keeping | undefined): Promise<void> {
+  for (const crid of (await keeping?.list().catch(caught => unreached(core, caught))) ?? []) {
+    const state = core.catalog.checkpoint(crid)?.state ?? 'removed';
+    if (state === 'removed' || state === 'failed') await keeping?.forget(crid);
+  }
+}
+
+/** A place that is away now keeps what it has; the next start looks again. */
+function unreached(core: Core, caught: unknown): readonly string[] {
+  if (!isUnreachable(caught)) throw caught;
+  core.log(`what mechanisms keep: ${PortLayerError.from(caught).message}`);
+  return [];
 }
 
 /** So many containers are taken up at a time: most of the work is waiting for their monitors. */

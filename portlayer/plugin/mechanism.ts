@@ -80,6 +80,17 @@ export interface Standby {
   forget(crid: string): Promise<void>;
 }
 
+/**
+ * Facet: what a mechanism keeps of its checkpoints outside of their directories, where the store does not see it: a
+ * machine that stands still, for example.
+ */
+export interface Keeping {
+  /** The checkpoint is removed, or came to nothing: removes what is kept of it. Idempotent. */
+  forget(crid: string): Promise<void>;
+  /** Checkpoints of which something is kept. What the catalog does not know is forgotten when the service starts. */
+  list(): Promise<readonly string[]>;
+}
+
 /** A way to checkpoint and restore, at one level. A facet: a level's plugin has one or it does not. */
 export interface Mechanism {
   readonly name: string;
@@ -98,4 +109,5 @@ export interface Mechanism {
   /** Starts one container from the image. n clones are n calls on one image. */
   restore(from: CheckpointReader, as: StartRequest, executor: Executor, signal: AbortSignal): Promise<Handle>;
   readonly standby?: Standby;
+  readonly keeping?: Keeping;
 }

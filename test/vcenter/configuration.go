@@ -37,6 +37,7 @@ func (c *companion) ReconfigVMTask(ctx *simulator.Context, req *types.ReconfigVM
 			changes = append(changes, types.PropertyChange{Name: "config.extraConfig", Val: merged(vm.Config.ExtraConfig, set)})
 		}
 		simulator.Map.Update(vm, changes)
+		c.vc.told(vm, set)
 		return nil, nil
 	})
 	return &methods.ReconfigVM_TaskBody{Res: &types.ReconfigVM_TaskResponse{Returnval: task}}

@@ -26,7 +26,7 @@ func (f *front) serveControl() string {
 		io.WriteString(w, f.vc.rpc(path.Base(r.URL.Path), strings.TrimSuffix(string(body), "\n")))
 	})
 	mux.HandleFunc("/guest/", f.playGuest)
-	mux.HandleFunc("/machines", func(w http.ResponseWriter, r *http.Request) { json.NewEncoder(w).Encode(listMachines()) })
+	mux.HandleFunc("/machines", func(w http.ResponseWriter, r *http.Request) { json.NewEncoder(w).Encode(f.vc.listMachines()) })
 	mux.HandleFunc("/calls", func(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -84,15 +84,24 @@ type listed struct {
 	Frozen bool              `json:"frozen"`
 	Uuid   string            `json:"uuid"`
 	Extra  map[string]string `json:"extra"`
+	// What each played guest has told last: the machine's own first, then its spares.
+	Guests []string `json:"guests"`
 }
 
-func listMachines() []listed {
+func (v *vcenter) listMachines() []listed {
 	all := []listed{}
 	for _, one := range simulator.Map.All("VirtualMachine") {
 		vm := one.(*simulator.VirtualMachine)
 		simulator.Map.WithLock(vm, func() {
 			frozen := vm.Runtime.InstantCloneFrozen != nil && *vm.Runtime.InstantCloneFrozen
-			item := listed{vm.Self.Value, vm.Name, string(vm.Runtime.PowerState), frozen, vm.Config.Uuid, map[string]string{}}
+			item := listed{vm.Self.Value, vm.Name, string(vm.Runtime.PowerState), frozen, vm.Config.Uuid, map[string]string{}, []string{}}
+			v.mu.Lock()
+			if m := v.machines[vm.Self.Value]; m != nil {
+				for _, g := range m.guests {
+					item.Guests = append(item.Guests, g.up)
+				}
+			}
+			v.mu.Unlock()
 			for _, o := range vm.Config.ExtraConfig {
 				if text, ok := o.GetOptionValue().Value.(string); ok {
 					item.Extra[o.GetOptionValue().Key] = text

@@ -25,12 +25,36 @@ type guest struct {
 	spare             bool
 	frozen            bool
 	up                string
-	woken             chan struct{}
-	ended             chan struct{}
-	command           *exec.Cmd
+	alias             [][2]string
+	before            string
+	// What the host wrote for a spare's machine and the spare has not read yet: it must miss nothing its source has read.
+	downs   []down
+	woken   chan struct{}
+	ended   chan struct{}
+	command *exec.Cmd
 }
 
-var lastLine = regexp.MustCompile(` last=(\d+)`)
+var (
+	lastLine = regexp.MustCompile(` last=(\d+)`)
+	drawn    = regexp.MustCompile(` (?:boot|inc)=([0-9a-f]{16})`)
+)
+
+// aliases pairs what two copies of a guest have each drawn by itself (its boot, its incarnation): in the memory of a
+// clone these would be the same, so a spare hears and says its source's.
+func aliases(source, spare *guest) (pairs [][2]string) {
+	theirs, own := drawn.FindAllStringSubmatch(source.up, -1), drawn.FindAllStringSubmatch(spare.up, -1)
+	for i := 0; i < len(theirs) && i < len(own); i++ {
+		pairs = append(pairs, [2]string{theirs[i][1], own[i][1]})
+	}
+	return
+}
+
+func replaced(text string, pairs [][2]string, from, to int) string {
+	for _, pair := range pairs {
+		text = strings.ReplaceAll(text, pair[from], pair[to])
+	}
+	return text
+}
 
 func (v *vcenter) boot(vm *simulator.VirtualMachine) {
 	if v.guest == "" || vm.Name == "portlayer-template" {
@@ -45,13 +69,21 @@ func (v *vcenter) boot(vm *simulator.VirtualMachine) {
 	if text, ok := extra(vm, "test.spares"); ok {
 		spares, _ = strconv.Atoi(text)
 	}
-	guests := []*guest{v.startGuest(vm.Self.Value, m.disk, log, false)}
+	copies := []string{}
 	for i := 0; i < spares; i++ {
 		disk := v.newDisk()
 		copyDisk(m.disk, disk)
+		copies = append(copies, disk)
+	}
+	guests := []*guest{v.startGuest(vm.Self.Value, m.disk, log, false)}
+	for _, disk := range copies {
 		guests = append(guests, v.startGuest(vm.Self.Value, disk, disk+".log", true))
 	}
+	first, _ := extra(vm, downKey)
 	v.mu.Lock()
+	for _, g := range guests {
+		g.before = first
+	}
 	m.guests = guests
 	v.mu.Unlock()
 }
@@ -87,6 +119,9 @@ func (v *vcenter) serialFile(vm *simulator.VirtualMachine) string {
 }
 
 func (v *vcenter) startGuest(vm, disk, log string, spare bool) *guest {
+	if file, err := os.OpenFile(log, os.O_CREATE, 0600); err == nil {
+		file.Close()
+	}
 	id := make([]byte, 8)
 	rand.Read(id)
 	g := &guest{id: hex.EncodeToString(id), vm: vm, disk: disk, log: log, spare: spare, woken: make(chan struct{}, 1), ended: make(chan struct{})}
@@ -94,7 +129,7 @@ func (v *vcenter) startGuest(vm, disk, log string, spare bool) *guest {
 	guests[g.id] = g
 	v.mu.Unlock()
 	console, _ := os.OpenFile(filepath.Join(v.directory, "console-"+g.id), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0600)
-	g.command = exec.Command(v.guest, disk, log, controlURL+"/rpc/"+g.id)
+	g.command = exec.Command(v.guest, disk, log, controlURL+"/rpc/"+g.id, filepath.Join(filepath.Dir(os.Args[0]), "bin"))
 	g.command.Stdout, g.command.Stderr = console, console
 	g.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
 	must(g.command.Start())
@@ -110,6 +145,29 @@ var (
 	guests     = map[string]*guest{}
 	controlURL string
 )
+
+// down is what the host wrote when the source had said so many lines: a spare may read it once it has said as many, or
+// it would be stopped before it has come to where its source was.
+type down struct {
+	text string
+	said int
+}
+
+const downKey = "guestinfo.portlayer.down"
+
+// told keeps what the host writes for the spares of a machine.
+func (v *vcenter) told(vm *simulator.VirtualMachine, set []types.BaseOptionValue) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, o := range set {
+		text, ok := o.GetOptionValue().Value.(string)
+		if m := v.machines[vm.Self.Value]; ok && m != nil && o.GetOptionValue().Key == downKey {
+			for _, g := range m.guests {
+				g.downs = append(g.downs, down{text, came(m.guests[0])})
+			}
+		}
+	}
+}
 
 // rpc is one command of vmware-rpctool. The answer's first word is 1 where it was carried out.
 func (v *vcenter) rpc(id, command string) string {
@@ -131,6 +189,27 @@ func (v *vcenter) rpc(id, command string) string {
 		simulator.Map.WithLock(vm, func() { value, found = extra(vm, rest) })
 		if !found {
 			return "0 No value found"
+		}
+		v.mu.Lock()
+		pairs := g.alias
+		if m := v.machines[g.vm]; g.spare && m != nil && len(m.guests) > 0 {
+			pairs = aliases(m.guests[0], g)
+		}
+		if g.spare && rest == downKey && len(g.downs) > 0 {
+			// Before its boot is known it would take nothing as meant for it.
+			if came(g) < g.downs[0].said || len(pairs) == 0 {
+				v.mu.Unlock()
+				return "1 " + g.before
+			}
+			value = g.downs[0].text
+			if len(g.downs) > 1 {
+				g.downs = g.downs[1:]
+			}
+		}
+		v.mu.Unlock()
+		value = replaced(value, pairs, 0, 1)
+		if rest == downKey {
+			g.before = value
 		}
 		return "1 " + value
 	case "info-set":
@@ -156,7 +235,7 @@ func (v *vcenter) set(g *guest, key, value string) {
 	if spare || vm == nil {
 		return
 	}
-	v.machineSet(vm, key, value)
+	v.machineSet(vm, key, replaced(value, g.alias, 1, 0))
 }
 
 // machineSet is what a guest sets: it is seen by property collectors, and goes with the power.
@@ -198,60 +277,83 @@ func (v *vcenter) handOver(source, child *simulator.VirtualMachine) types.BaseMe
 	if v.guest == "" {
 		return nil
 	}
-	until := time.Now().Add(20 * time.Second)
-	for time.Now().Before(until) {
-		v.mu.Lock()
-		if len(from.guests) < 2 {
-			v.mu.Unlock()
-			return &types.GenericVmConfigFault{Reason: "no spare guest is left for a clone"}
-		}
-		first := from.guests[0]
-		ready := []int{}
-		for i, g := range from.guests[1:] {
-			if g.frozen == first.frozen && came(g) >= came(first) {
-				ready = append(ready, i+1)
-			}
-		}
-		if first.frozen && len(ready) > 0 || len(ready) == len(from.guests)-1 {
-			if first.frozen {
-				ready = ready[:1]
-			}
-			taken := []*guest{}
-			left := []*guest{}
-			for i, g := range from.guests {
-				if contains(ready, i) {
-					taken = append(taken, g)
-				} else {
-					left = append(left, g)
-				}
-			}
-			from.guests = left
-			to.guests, to.disk = taken, taken[0].disk
-			for i, g := range taken {
-				g.vm, g.spare = child.Self.Value, i > 0
-				if g.frozen {
-					g.frozen = false
-					g.woken <- struct{}{}
-				}
-			}
-			v.mu.Unlock()
-			// What the child writes from here on goes to its own serial port.
-			redirect(taken[0], v.serialFile(child))
-			return nil
-		}
+	v.mu.Lock()
+	ready := v.ready(from)
+	if len(ready) == 0 {
 		v.mu.Unlock()
-		time.Sleep(5 * time.Millisecond)
+		fmt.Fprintln(os.Stderr, "no spare guest of", source.Name, "has come as far as it:")
+		for _, g := range from.guests {
+			fmt.Fprintln(os.Stderr, "  ", g.frozen, g.up)
+		}
+		return &types.GenericVmConfigFault{Reason: "no spare guest is ready to become a clone"}
 	}
-	return &types.GenericVmConfigFault{Reason: "the spare guests did not come as far as their source"}
+	first, taken, left := from.guests[0], []*guest{}, []*guest{}
+	for i, g := range from.guests {
+		if contains(ready, i) {
+			taken = append(taken, g)
+		} else {
+			left = append(left, g)
+		}
+	}
+	from.guests = left
+	to.guests, to.disk = taken, taken[0].disk
+	for i, g := range taken {
+		if g.spare && g.alias == nil {
+			g.alias = aliases(first, g)
+		}
+		g.vm, g.spare, g.downs = child.Self.Value, i > 0, nil
+		if g.frozen {
+			g.frozen = false
+			g.woken <- struct{}{}
+		}
+	}
+	v.mu.Unlock()
+	// What the child writes from here on goes to its own serial port.
+	redirect(taken[0], v.serialFile(child))
+	return nil
+}
+
+// ready is which spares can be handed over now: one of a frozen source, all of a running one once all have come as far.
+func (v *vcenter) ready(from *machine) (ready []int) {
+	if len(from.guests) < 2 {
+		return nil
+	}
+	first := from.guests[0]
+	for i, g := range from.guests[1:] {
+		if g.frozen == first.frozen && came(g) >= came(first) {
+			ready = append(ready, i+1)
+		}
+	}
+	if first.frozen && len(ready) > 0 {
+		return ready[:1]
+	}
+	if first.frozen || len(ready) < len(from.guests)-1 {
+		return nil
+	}
+	return ready
+}
+
+// awaitSpares waits until a machine has spares to hand over; not for a machine that has none.
+func (v *vcenter) awaitSpares(id string) {
+	m := v.machine(id)
+	for until := time.Now().Add(60 * time.Second); v.guest != "" && time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+		v.mu.Lock()
+		enough := len(m.guests) < 2 || len(v.ready(m)) > 0
+		v.mu.Unlock()
+		if enough {
+			return
+		}
+	}
 }
 
 // redirect puts what a spare has written into the file of the port it has now, and goes on copying.
 func redirect(g *guest, to string) {
+	in, err := os.Open(g.log)
+	if err != nil {
+		return
+	}
+	in.Seek(0, 2)
 	go func() {
-		in, err := os.Open(g.log)
-		if err != nil {
-			return
-		}
 		defer in.Close()
 		out, err := os.OpenFile(to, os.O_WRONLY|os.O_APPEND, 0600)
 		if err != nil {

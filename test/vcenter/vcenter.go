@@ -88,6 +88,10 @@ func (v *vcenter) task(id, method, name string, work func(vm *simulator.VirtualM
 	})
 	go func() {
 		time.Sleep(v.plan.delay(method, "task"))
+		if method == "InstantClone_Task" {
+			// Without the machine's lock, which its guests need to come as far.
+			v.awaitSpares(id)
+		}
 		task.Run()
 	}()
 	return task.Self

@@ -6,7 +6,7 @@ import { PortLayerError } from '../../../portlayer/errors/port-layer-error.js';
 import type { ExitResult } from '../../../portlayer/model/container-record.js';
 import type { GuestLink } from '../../../portlayer/plugin/executor.js';
 import { extraConfig, extraOf, type Machine, type Machines } from '../machines.js';
-import { GUEST_KEYS, KEYS, machineName } from '../names.js';
+import { GUEST_KEYS, KEYS } from '../names.js';
 import { faultOf } from '../vim/fault.js';
 import { isUnreachable } from '../vim/unreachable.js';
 import { watchObject } from '../vim/watch.js';
@@ -41,9 +41,14 @@ export interface MachineClient {
 const RETRY_MS = 1_000;
 const PATHS = ['config.extraConfig', 'runtime.powerState'];
 
-/** A client of the container's machine; looks for it at once. */
+/**
+ * A client of the container's machine; looks for it at once.
+ *
+ * @param find finds the machine, also after the container has moved to another
+ */
 export function createMachineClient(
   machines: Machines,
+  find: (signal: AbortSignal) => Promise<Machine | undefined>,
   uid: string,
   log: (message: string) => void,
 ): MachineClient {
@@ -91,7 +96,7 @@ export function createMachineClient(
   async function untilExit(): Promise<ExitResult> {
     for (;;) {
       try {
-        machine = await machines.find(machineName(uid), KEYS.uid, uid, closed);
+        machine = await find(closed);
         if (!machine) return lost('its virtual machine is gone');
         orders.restore(parseDown(machine.extra[GUEST_KEYS.down]));
         const end = await watchMachine(machine);

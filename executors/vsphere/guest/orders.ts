@@ -28,7 +28,7 @@ export function createOrders(
   write: (value: string) => Promise<void>,
   log: (message: string) => void,
 ): Orders {
-  let down: Down = { self: '', role: '', boot: '', acknowledged: 0, orders: [] };
+  let down: Down = { self: '', role: '', boot: '', acknowledged: 0, last: 0, orders: [] };
   let last = 0;
   let writing = false;
   let dirty = false;
@@ -40,7 +40,7 @@ export function createOrders(
     writing = true;
     while (dirty && !closed && down.boot !== '') {
       dirty = false;
-      const value = encodeDown(down);
+      const value = encodeDown({ ...down, last });
       await write(value).catch(async caught => {
         dirty = true;
         if (closed) return;
@@ -70,9 +70,11 @@ export function createOrders(
       if (!before || before.self === down.self) return;
       const waiting = down.orders;
       down = before;
-      last = Math.max(0, ...before.orders.map(order => order.number));
+      last = Math.max(last, before.last, ...before.orders.map(order => order.number));
       // What was asked for before the machine was found.
-      for (const { text } of waiting) down = { ...down, orders: [...down.orders, { number: ++last, text }] };
+      const known = new Set(before.orders.map(order => order.number));
+      for (const { text } of waiting.filter(order => !known.has(order.number)))
+        down = { ...down, orders: [...down.orders, { number: ++last, text }] };
       if (waiting.length > 0) soon(0);
     },
     self: () => down.self,

@@ -22,6 +22,8 @@ export interface Down {
   readonly boot: string;
   /** The newest line that the host has taken. */
   readonly acknowledged: number;
+  /** The newest number that an order has had. */
+  readonly last: number;
   readonly orders: readonly { readonly number: number; readonly text: string }[];
 }
 
@@ -52,14 +54,27 @@ export function parseDown(text: string | undefined): Down | undefined {
     role: head.get('role') ?? '',
     boot: head.get('boot') ?? '',
     acknowledged: integer(head.get('ack')),
+    last: integer(head.get('last')),
     orders: items,
   };
 }
 
 /** The value of the key `down`. */
-export function encodeDown({ self, role, boot, acknowledged, orders }: Down): string {
-  const head = encodePairs('DOWN', { v: '1', self, role, boot, ack: String(acknowledged) });
+export function encodeDown({ self, role, boot, acknowledged, last, orders }: Down): string {
+  const head = encodePairs('DOWN', {
+    v: '1',
+    self,
+    role,
+    boot,
+    ack: String(acknowledged),
+    last: String(last),
+  });
   return [head, ...orders.map(({ number, text }) => `${number} ${text}`)].join(';');
+}
+
+/** What is written for a machine whose guest has not been heard of yet. */
+export function firstDown(self: string, role: 'container' | 'image'): string {
+  return encodeDown({ self, role, boot: '', acknowledged: 0, last: 0, orders: [] });
 }
 
 function split(
