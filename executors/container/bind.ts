@@ -4,8 +4,9 @@ import { checkLimits } from './check-spec.js';
 import type { Containers } from './containers.js';
 import type { Place } from './place.js';
 
-/** CPU and memory of a running container by the cgroups that runc made; 0 CPUs by the freezer. */
+/** CPU and memory of a running container by the cgroups that runc made; 0 CPUs by the freezer, or by the init where there is none. */
 export function createBind(place: Place, containers: Containers): Bind {
+  const byCgroup = place.cgroups.places.has('freezer');
   return {
     async bind(uid, resources) {
       const client = await containers.known(uid);
@@ -13,10 +14,10 @@ export function createBind(place: Place, containers: Containers): Bind {
       await client.init(AbortSignal.timeout(10_000)); // Throws WRONG_STATE if it has ended.
       checkLimits(place, resources);
       const group = containers.group(uid);
-      if (resources.cpus === 0) return group.freeze();
+      if (resources.cpus === 0) return byCgroup ? group.freeze() : client.freeze();
       const { cpus, ...others } = resources;
       await group.limit(cpus === undefined ? others : { ...others, cpus });
-      await group.thaw();
+      await (byCgroup ? group.thaw() : client.thaw());
     },
   };
 }

@@ -3,12 +3,14 @@ import type { ContainerSpec, ResourceSpec } from '../../portlayer/model/containe
 import { optionsOf } from './options.js';
 import type { Place } from './place.js';
 import { resolveRootfs } from './rootfs/resolve-rootfs.js';
+import { checkRootless } from './rootless.js';
 import { runcPath } from './runc.js';
 
 /** Throws INVALID_SPEC, CAPABILITY_MISSING or EXECUTOR_UNAVAILABLE for the first thing that this host cannot give. An archive is unpacked, once. */
 export async function checkSpec(place: Place, spec: ContainerSpec): Promise<void> {
   const options = optionsOf(spec);
   runcPath(place.runc);
+  checkRootless(place, spec, options.veth !== undefined);
   checkLimits(place, spec.resources);
   if (options.veth && spec.network !== 'none') {
     throw invalid(

@@ -1,5 +1,6 @@
 import type { ContainerPaths } from './layout.js';
 import type { Place } from './place.js';
+import { inUserNamespace } from './rootless.js';
 import { runcPath } from './runc.js';
 import type { ReadyOverlay } from './writable-layer.js';
 
@@ -17,6 +18,7 @@ export function stagedRunc(
   wrap: readonly string[] = [],
 ): readonly string[] {
   return [
+    ...inUserNamespace(place, setup.includes('--loopback-up')),
     place.host.initBinary,
     'stage',
     ...['--relay-early', `${paths.relay}/relay.sock`],

@@ -18,10 +18,7 @@ export async function stopContainer(
   const client = containers.client(uid);
   if (graceMs > 0 && !client.isOver()) {
     await client.signal(SIGTERM).catch(() => {}); // It may end meanwhile, or its init may hang: SIGKILL follows.
-    await containers
-      .group(uid)
-      .thaw()
-      .catch(() => {}); // What is paused cannot act on a signal.
+    await thaw(place, containers, uid); // What is paused cannot act on a signal.
     if (await within(client.ended, graceMs)) return;
   }
   await killContainer(place, containers, uid);
@@ -36,7 +33,7 @@ export async function killContainer(place: Place, containers: Containers, uid: s
     const killed = client.kill();
     killed.catch(() => {});
     await within(killed, killTimeoutMs);
-    await group.thaw().catch(() => {}); // What the v1 freezer holds does not die before.
+    await thaw(place, containers, uid); // What the v1 freezer holds does not die before.
     // The init goes first, so that the end is known as a kill; the cgroup is for what the monitor could not reach.
     if (await within(client.ended, treeTimeoutMs)) return;
     await group.kill();
@@ -46,6 +43,12 @@ export async function killContainer(place: Place, containers: Containers, uid: s
     await within(client.ended, killTimeoutMs);
   }
   await group.kill();
+}
+
+async function thaw(place: Place, containers: Containers, uid: string): Promise<void> {
+  const byCgroup = place.cgroups.places.has('freezer');
+  const done = byCgroup ? containers.group(uid).thaw() : containers.client(uid).thaw();
+  await done.catch(() => {}); // It may have ended.
 }
 
 /** True when `ended` is settled within `ms`. */

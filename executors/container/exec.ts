@@ -5,6 +5,7 @@ import { runcCommand } from './command.js';
 import type { Containers } from './containers.js';
 import type { ContainerPaths } from './layout.js';
 import type { Place } from './place.js';
+import { enterUserNamespace } from './rootless.js';
 
 const defaultPath = `${inside.bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
 
@@ -14,7 +15,7 @@ export function createExec(place: Place, containers: Containers): Exec {
   return {
     async exec(uid, command, signal) {
       const client = await containers.known(uid);
-      await client.init(signal); // Throws WRONG_STATE if it has ended.
+      const init = await client.init(signal); // Throws WRONG_STATE if it has ended.
       const paths = containers.paths(uid);
       const name = `${paths.bundle}/exec-${process.pid}-${++commands}`;
       const [pidFile, processFile] = [`${name}.pid`, `${name}.json`];
@@ -32,7 +33,10 @@ export function createExec(place: Place, containers: Containers): Exec {
       // In a file: every user of the host can read a command line, and a value may be a secret.
       await place.host.files.writeAtomic(processFile, JSON.stringify(about), 0o600);
       const verb = ['exec', '--pid-file', pidFile, '--process', processFile, uid];
-      const child = place.host.spawn(runcCommand(place, paths, verb), { signal });
+      const child = place.host.spawn(
+        [...enterUserNamespace(place, init), ...runcCommand(place, paths, verb)],
+        { signal },
+      );
       const end = async () => {
         // runc that is killed does not end what it started.
         const pid = signal.aborted ? await place.host.files.read(pidFile).then(String, () => '') : '';

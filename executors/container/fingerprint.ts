@@ -30,6 +30,7 @@ export async function fingerprintPlace(place: Place): Promise<Fingerprint> {
     { key: 'init-builds', value: await initBuilds(place) },
     { key: 'architecture', value: place.architecture },
     { key: 'limits', value: limits, ...(limits === 'no' ? why : {}) },
+    ...(place.rootless ? [rootless(place)] : []),
     freezing(place),
     apparmor(),
   ];
@@ -55,15 +56,24 @@ async function initBuilds(place: Place): Promise<string> {
     .join(',');
 }
 
+function rootless(place: Place): Finding {
+  return {
+    key: 'rootless',
+    value: 'yes',
+    reason: `the service runs as user ${place.host.uid}: user namespaces, no cgroups, no CRIU, no link to the host's network`,
+    remedy: 'Run the service as root for all of it.',
+  };
+}
+
 function freezing(place: Place): Finding {
   const freezer = place.cgroups.places.get('freezer');
   if (freezer) return { key: 'freeze', value: `cgroup v${freezer.version}` };
   return {
     key: 'freeze',
-    value: 'no',
+    value: 'SIGSTOP by the init',
     reason: place.cgroups.reason ?? 'there is no cgroup freezer',
     remedy: place.cgroups.remedy ?? 'Run the service as root.',
-    removes: ['bind', criuTag],
+    removes: [criuTag],
   };
 }
 

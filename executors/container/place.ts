@@ -11,6 +11,8 @@ import { findRunc, type RuncFound } from './runc.js';
 /** All that was found out, once, about the host that one executor works on. */
 export interface Place {
   readonly host: Host;
+  /** True where the service is not root: user namespaces, no cgroups, no CRIU. */
+  readonly rootless: boolean;
   readonly layout: Layout;
   readonly config: ContainerConfig;
   readonly runc: RuncFound;
@@ -28,6 +30,7 @@ export interface Place {
 
 /** Makes the executor's directories, puts the init in place, and tries what the host gives. */
 export async function surveyPlace(host: Host, config: ContainerConfig): Promise<Place> {
+  const rootless = host.uid !== 0;
   const layout = createLayout(host.stateDirectory);
   const { containers, layers, trees, rootfs, runc, trial } = layout;
   for (const path of [containers, layers, trees, rootfs, runc, trial])
@@ -37,7 +40,7 @@ export async function surveyPlace(host: Host, config: ContainerConfig): Promise<
   const [bin, foundRunc, cgroups, groupBases, ip, nsenter, architecture] = await Promise.all([
     installInit(host, layout),
     findRunc(host, config.runc),
-    detectCgroups(host),
+    rootless ? noCgroups(host.uid) : detectCgroups(host),
     findGroupBases(host),
     findTool(host, 'ip'),
     findTool(host, 'nsenter'),
@@ -50,7 +53,26 @@ export async function surveyPlace(host: Host, config: ContainerConfig): Promise<
     found ??= findCriu(host, config.criuDirectory, trial);
     return found;
   };
-  return { host, layout, config, runc: foundRunc, criu, cgroups, groupBases, bin, architecture, ip, nsenter };
+  return {
+    host,
+    rootless,
+    layout,
+    config,
+    runc: foundRunc,
+    criu,
+    cgroups,
+    groupBases,
+    bin,
+    architecture,
+    ip,
+    nsenter,
+  };
+}
+
+/** runc makes no groups in a user namespace; limits and the freezer are withheld. */
+function noCgroups(uid: number): CgroupLayout {
+  const reason = `the service runs as user ${uid}: containers get no cgroups`;
+  return { kind: 'none', places: new Map(), writable: [], reason, remedy: 'Run the service as root.' };
 }
 
 /** What a service that was killed had begun to make or to remove: names with a dot, which nobody else looks at. */

@@ -44,6 +44,7 @@ export async function prepareRun(
     veth && makeNetwork(place, uid, paths.network, veth, signal),
   ]);
   const quick = request.launch.quickLoopback ? ['--quick-loopback'] : [];
-  const network = spec.network === 'none' && !veth ? ['--netns', paths.network, ...quick] : [];
+  const made = place.rootless ? ['--loopback-up'] : ['--netns', paths.network, ...quick];
+  const network = spec.network === 'none' && !veth ? made : [];
   return { overlay, setup: [...network, ...own] };
 }

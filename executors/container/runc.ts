@@ -1,6 +1,7 @@
 import { findTool } from '../../portlayer/environments/process/find-tool.js';
 import { PortLayerError } from '../../portlayer/errors/port-layer-error.js';
 import type { Host } from '../../portlayer/plugin/host.js';
+import { whyNotRootless } from './rootless.js';
 
 /** runc on one host, or why there is none to use. */
 export type RuncFound =
@@ -12,10 +13,11 @@ export async function findRunc(host: Host, told: string | undefined): Promise<Ru
   const path = told ?? (await findTool(host, 'runc'));
   if (path === undefined)
     return { reason: 'there is no command runc', remedy: 'Install it: apt-get install runc' };
-  if (host.uid !== 0) {
-    // Its mounts, its groups and CRIU need rights on the host that a user namespace does not give.
-    const remedy = 'Run the service as root, or use the executor process, which runs without.';
-    return { reason: `the service runs as user ${host.uid}: runc's containers here need root`, remedy };
+  const without = host.uid === 0 ? undefined : await whyNotRootless(host);
+  if (without !== undefined) {
+    const remedy =
+      'Allow user namespaces (sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000), or run the service as root.';
+    return { reason: without, remedy };
   }
   const done = await host.run([path, '--version']);
   const version = /^runc version (\S+)/m.exec(done.stdout)?.[1];
@@ -30,7 +32,7 @@ export async function findRunc(host: Host, told: string | undefined): Promise<Ru
 export function runcPath(found: RuncFound): string {
   if (found.path !== undefined) return found.path;
   throw new PortLayerError('EXECUTOR_UNAVAILABLE', 'The executor container cannot be used on this host.', {
-    required: 'runc, as root',
+    required: 'runc, as root or with user namespaces',
     found: found.reason,
     remedy: found.remedy,
     facts: { level: 'executor', name: 'container' },

@@ -104,7 +104,7 @@ int stage_command(int argc, char **argv)
 	struct setup_failure failure;
 	const char *problem = init_options_parse(argc, argv, &options);
 	if (problem != NULL) {
-		fprintf(stderr, "portlayer-init stage: %s\nusage: portlayer-init stage [--relay-early P] [--wait-all] [--netns FILE [--quick-loopback]] [set-up operations] -- COMMAND...\n", problem);
+		fprintf(stderr, "portlayer-init stage: %s\nusage: portlayer-init stage [--relay-early P] [--wait-all] [--netns FILE [--quick-loopback] | --loopback-up] [set-up operations] -- COMMAND...\n", problem);
 		return EXIT_USAGE;
 	}
 	/* Before: its mount is to outlive this mount namespace. */
@@ -112,6 +112,11 @@ int stage_command(int argc, char **argv)
 	if (could_not != NULL) {
 		failure = (struct setup_failure){.what = "network", .number = errno};
 		snprintf(failure.text, sizeof failure.text, "cannot %s %.120s: %s", could_not, options.netns, strerror(errno));
+		return stage_fail(&options, &failure, EXIT_SETUP);
+	}
+	if (options.loopback_up && !loopback_raise()) {
+		failure = (struct setup_failure){.what = "network", .number = errno};
+		snprintf(failure.text, sizeof failure.text, "raise the loopback: %s", strerror(errno));
 		return stage_fail(&options, &failure, EXIT_SETUP);
 	}
 	if (unshare(CLONE_NEWNS) != 0) {

@@ -2,7 +2,14 @@ import type { ResourceSpec } from '../../../portlayer/model/container-spec.js';
 import type { StartRequest } from '../../../portlayer/plugin/executor.js';
 import type { ContainerPaths } from '../layout.js';
 import type { ContainerOptions } from '../options.js';
-import { defaultCapabilities, type Mount, maskedPaths, readonlyPaths, systemMounts } from './isolation.js';
+import {
+  defaultCapabilities,
+  type Mount,
+  maskedPaths,
+  readonlyPaths,
+  rootlessMounts,
+  systemMounts,
+} from './isolation.js';
 import { inside, ownFiles } from './paths-inside.js';
 import { defaultSeccomp } from './seccomp.js';
 
@@ -13,8 +20,8 @@ export interface BundleParts {
   readonly hostname: string;
   /** The directory of the init's build. */
   readonly bin: string;
-  /** `/portlayer/UID`, below the top of each hierarchy. */
-  readonly cgroupsPath: string;
+  /** `/portlayer/UID`, below the top of each hierarchy; absent in a user namespace, where runc makes none. */
+  readonly cgroupsPath: string | undefined;
   /** `x86_64` or `aarch64`. */
   readonly architecture: string;
   /** The file with CRIU's further options. */
@@ -27,6 +34,7 @@ const cfsPeriodUs = 100_000;
 export function configJson(request: StartRequest, parts: BundleParts): object {
   const { spec } = request;
   const { paths, options } = parts;
+  const rootless = parts.cgroupsPath === undefined;
   return {
     ociVersion: '1.0.2',
     process: processJson({
@@ -37,14 +45,14 @@ export function configJson(request: StartRequest, parts: BundleParts): object {
     }),
     root: { path: paths.merged, readonly: false },
     hostname: parts.hostname,
-    mounts: [...systemMounts, ...ownMounts(request, parts)],
+    mounts: [...(rootless ? rootlessMounts(spec.network) : systemMounts), ...ownMounts(request, parts)],
     annotations: { 'org.criu.config': parts.criuConfig },
     linux: {
-      cgroupsPath: parts.cgroupsPath,
+      ...(rootless ? {} : { cgroupsPath: parts.cgroupsPath }),
       resources: { devices: deviceRules, ...limits(spec.resources) },
       namespaces: [
         ...['pid', 'ipc', 'uts', 'mount'].map(type => ({ type })),
-        ...(spec.network === 'none' ? [{ type: 'network', path: paths.network }] : []),
+        ...(spec.network === 'none' && !rootless ? [{ type: 'network', path: paths.network }] : []),
       ],
       ...(options.seccomp === 'default' ? { seccomp: defaultSeccomp(parts.architecture) } : {}),
       maskedPaths,

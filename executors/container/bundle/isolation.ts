@@ -76,3 +76,17 @@ export const systemMounts: readonly Mount[] = [
   { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
   { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
 ];
+
+/**
+ * The same in a user namespace: no group but its root's is mapped there for the terminals, and a sysfs can only be had
+ * with a network of that namespace; else the host's is bound.
+ */
+export function rootlessMounts(network: 'host' | 'none'): readonly Mount[] {
+  return systemMounts.map(mount => {
+    if (mount.type === 'devpts')
+      return { ...mount, options: mount.options.filter(option => option !== 'gid=5') };
+    if (mount.type !== 'sysfs' || network === 'none') return mount;
+    const options = ['rbind', 'nosuid', 'noexec', 'nodev', 'ro'];
+    return { destination: '/sys', type: 'bind', source: '/sys', options };
+  });
+}

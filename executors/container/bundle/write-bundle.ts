@@ -32,7 +32,7 @@ export async function writeBundle(
     options,
     hostname: identity.hostname,
     bin: asked.bin,
-    cgroupsPath: `/portlayer/${request.uid}`,
+    cgroupsPath: place.rootless ? undefined : `/portlayer/${request.uid}`,
     architecture: place.architecture,
     criuConfig: paths.criuConfig,
   });

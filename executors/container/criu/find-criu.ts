@@ -50,18 +50,18 @@ const remedy =
 
 /** Looks for CRIU, asks its version, and lets it check the kernel. */
 export async function findCriu(host: Host, told: string | undefined, trial: string): Promise<CriuFound> {
+  if (host.uid !== 0)
+    return {
+      version: '',
+      reason: `the service runs as user ${host.uid}`,
+      remedy: 'Run the service as root.',
+    };
   const path = told === undefined ? await findTool(host, 'criu') : `${told}/criu`;
   if (path === undefined || !(await host.files.exists(path)))
     return {
       version: '',
       reason: path === undefined ? 'there is no command criu' : `there is no ${path}`,
       remedy,
-    };
-  if (host.uid !== 0)
-    return {
-      version: '',
-      reason: `the service runs as user ${host.uid}`,
-      remedy: 'Run the service as root.',
     };
   const said = await host.run([path, '--version']);
   const version = /^Version: (\S+)/m.exec(said.stdout)?.[1] ?? '';

@@ -1,5 +1,6 @@
 import { PortLayerError } from '../../../portlayer/errors/port-layer-error.js';
 import type { Place } from '../place.js';
+import { inUserNamespace } from '../rootless.js';
 import { mustRun } from '../tools.js';
 import { convertWhiteouts } from './whiteouts.js';
 
@@ -27,6 +28,7 @@ export async function unpack(
       'tar',
       '--extract',
       '--numeric-owner',
+      ...(place.rootless ? ['--no-same-owner'] : []),
       '--delay-directory-restore',
       '--file',
       archive,
@@ -34,10 +36,10 @@ export async function unpack(
       partial,
     ];
     const jail = ['--host-root', root, '--bind', partial, `${root}${partial}`, '--pivot', root];
-    const done = await host.run([host.initBinary, 'stage', ...jail, '--', ...tar]);
+    const done = await host.run([...inUserNamespace(place), host.initBinary, 'stage', ...jail, '--', ...tar]);
     if (done.code !== 0) throw refused(archive, done.stderr);
     await mustRun(host, ['find', partial, '-xdev', '(', '-type', 'b', '-o', '-type', 'c', ')', '-delete']);
-    if (whiteouts) await convertWhiteouts(host, partial);
+    if (whiteouts) await convertWhiteouts(host, partial, place.rootless ? 'user' : 'trusted');
     await host.files.rename(partial, directory).catch(async caught => {
       if (!(await host.files.exists(directory))) throw caught; // Otherwise another service was first.
     });

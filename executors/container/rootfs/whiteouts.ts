@@ -12,7 +12,11 @@ const batch = 200;
  * Marks of removal as image layers have them (`.wh.NAME`, and `.wh..wh..opq` for a whole directory) become those of
  * overlayfs: a character device 0:0, and an attribute. Source: image-spec 1.1, layer.md, "Whiteouts".
  */
-export async function convertWhiteouts(host: Host, directory: string): Promise<void> {
+export async function convertWhiteouts(
+  host: Host,
+  directory: string,
+  attributes: 'trusted' | 'user',
+): Promise<void> {
   const found = await mustRun(host, ['find', directory, '-xdev', '-name', `${prefix}*`, '-printf', '%P\\0']);
   const marks = found.split('\0').filter(Boolean);
   const directories = marks
@@ -23,7 +27,7 @@ export async function convertWhiteouts(host: Host, directory: string): Promise<v
   const removed = names.map(mark => `./${parentOf(mark)}/${baseOf(mark).slice(prefix.length)}`);
   if (removed.some(path => /\/\.{0,2}$/.test(path))) throw badMark();
   for (const paths of batches(directories)) {
-    const set = await host.run(['setfattr', '-n', 'trusted.overlay.opaque', '-v', 'y', '--', ...paths]);
+    const set = await host.run(['setfattr', '-n', `${attributes}.overlay.opaque`, '-v', 'y', '--', ...paths]);
     if (set.code !== 0) throw noAttributes(set.stderr);
   }
   for (const paths of batches(removed))
