@@ -15,6 +15,7 @@ import { createStandbyPool } from './standby/pool.js';
 import { startMachine } from './start.js';
 import { createVmfork } from './vmfork/mechanism.js';
 import { recoverCopy } from './vmfork/restore.js';
+import { undoDump } from './vmfork/undo-dump.js';
 
 const refreshMs = 60_000;
 const SIGKILL = 9;
@@ -44,6 +45,7 @@ export function createQemuExecutor(place: Place, log: (message: string) => void)
     async recover(uid, handle, signal) {
       directoryOf(handle);
       if (await alive(uid)) {
+        await undoDump(place, containers.paths(uid), log);
         await recoverCopy(parts, uid, signal);
         return 'running';
       }

@@ -19,6 +19,8 @@ export interface MachinePaths {
   readonly disk: string;
   /** There while a copy has not confirmed its identity yet. */
   readonly restoring: string;
+  /** There while the machine is being dumped. */
+  readonly dumping: string;
   /** Where a copy's QEMU, as another user, finds the memory of its image: mounted there for it alone. */
   readonly memory: string;
   /** The number of the user that QEMU runs as. */
@@ -84,6 +86,7 @@ function machineIn(directory: string): MachinePaths {
     errors: `${directory}/qemu.log`,
     disk: `${directory}/disk.json`,
     restoring: `${directory}/restoring.json`,
+    dumping: `${directory}/dumping.json`,
     user: `${directory}/user`,
   };
 }

@@ -73,6 +73,7 @@ export async function clearRun(place: Place, containers: Containers, uid: string
       paths.console,
       paths.errors,
       paths.restoring,
+      paths.dumping,
     ])
       await host.files.remove(path);
   }

@@ -37,7 +37,8 @@ export async function chooseUsers(
   return {
     first,
     last: first + count - 1,
-    gid: kvm.code === 0 ? Number(kvm.stdout.trim()) : range.gid,
+    // Where it is root's, it lets everybody in or nobody.
+    gid: kvm.code === 0 && kvm.stdout.trim() !== '0' ? Number(kvm.stdout.trim()) : range.gid,
     needsCapability: free.trim() === '0',
     async of(paths) {
       const noted = await host.files.read(paths.user).then(String, () => '');

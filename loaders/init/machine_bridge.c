@@ -31,6 +31,7 @@ static struct {
 	pid_t qemu;
 	int status;
 	bool qemu_ended, gone;
+	struct machine_dump dump;
 	int code;
 } bridge;
 
@@ -117,9 +118,15 @@ static void from_service(void)
 {
 	static char line[PORT_LINE];
 	bool open = port_fill(&bridge.orders, bridge.order);
-	while (port_next(&bridge.orders, line))
-		port_say(bridge.ports[0], "O", line);
-	if (!open) {
+	while (bridge.order >= 0 && port_next(&bridge.orders, line)) {
+		if (strncmp(line, "DUMP\t", 5) == 0) {
+			machine_dump_begin(&bridge.dump, line + 5, bridge.order);
+			bridge.order = -1;
+		} else {
+			port_say(bridge.ports[0], "O", line);
+		}
+	}
+	if (!open && bridge.order >= 0) {
 		close(bridge.order);
 		bridge.order = -1;
 	}
@@ -146,6 +153,8 @@ static void take_signal(int number)
 			if (pid == bridge.qemu) {
 				bridge.qemu_ended = true;
 				bridge.status = status;
+			} else if (pid == bridge.dump.worker) {
+				machine_dump_ended(&bridge.dump, status);
 			}
 		}
 	} else if (number == SIGNAL_DOORBELL) {
@@ -181,14 +190,22 @@ static bool copy(int *from, int to)
 static void loop(void)
 {
 	struct signalfd_siginfo info;
+	struct machine_dump *dump = &bridge.dump;
 	while (!bridge.gone && !bridge.qemu_ended) {
 		struct pollfd fds[] = {
 			{bridge.signals, POLLIN, 0},  {bridge.ports[0], POLLIN, 0}, {bridge.ports[1], POLLIN, 0},
 			{bridge.ports[2], POLLIN, 0}, {bridge.relay, POLLIN, 0},    {bridge.listener, POLLIN, 0},
-			{bridge.order, POLLIN, 0},
+			{bridge.order, POLLIN, 0},    {dump->listener, POLLIN, 0},  {dump->draining ? dump->stream : -1, POLLIN, 0},
+			{dump->order, POLLIN, 0},
 		};
-		if (poll(fds, 7, -1) <= 0)
+		if (poll(fds, sizeof fds / sizeof fds[0], -1) <= 0)
 			continue;
+		if (fds[9].revents != 0)
+			machine_dump_order_closed(dump);
+		if (fds[7].revents != 0 && dump->listener >= 0)
+			machine_dump_accept(dump);
+		if (fds[8].revents != 0)
+			machine_dump_drain(dump);
 		if (fds[2].revents != 0)
 			copy(&bridge.ports[1], STDOUT_FILENO);
 		if (fds[3].revents != 0)
@@ -249,6 +266,7 @@ int machine_command(int argc, char **argv)
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	bridge.signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	bridge.relay = bridge.order = -1;
+	machine_dump_none(&bridge.dump);
 	for (int i = 0; i < 3; i++) {
 		int ends[2];
 		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)

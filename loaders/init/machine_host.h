@@ -42,4 +42,28 @@ bool machine_jail(const struct machine_options *options);
 /* Starts QEMU with these ends of the ports. Its pid, or -1. */
 pid_t machine_start(const struct machine_options *options, const int ports[3]);
 
+/* --- machine_dump.c --- */
+
+/* A dump under way; one at a time. What is -1, or 0 for the worker, is not there. */
+struct machine_dump {
+	int listener; /* QEMU has not come yet */
+	int stream;   /* QEMU's, also of a splitter that has ended before it */
+	int order;    /* the service that asked */
+	int reasons;  /* what the splitter says */
+	pid_t worker; /* the splitter */
+	bool draining;
+	char text[1100], reason[200];
+	char *socket, *ram, *state; /* in `text` */
+};
+
+void machine_dump_none(struct machine_dump *dump);
+/* The order, without its word, and the connection it came on. */
+void machine_dump_begin(struct machine_dump *dump, const char *text, int order);
+void machine_dump_order_closed(struct machine_dump *dump);
+/* QEMU comes. */
+void machine_dump_accept(struct machine_dump *dump);
+/* The splitter has ended. */
+void machine_dump_ended(struct machine_dump *dump, int status);
+void machine_dump_drain(struct machine_dump *dump);
+
 #endif

@@ -1,27 +1,24 @@
 /*
- * `portlayer-init split`: receives QEMU's migration stream on a unix socket and splits it while it comes: the pages of
+ * `portlayer-init split`: takes QEMU's migration stream on its standard input and splits it while it comes: the pages of
  * the guest's memory into a raw, sparse file that copies can map, everything else into a stream without those pages,
  * which QEMU takes as it is. The form of the stream is QEMU's migration/ram.c and savevm.c, 7.2 to 10.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "commands.h"
 #include "protocol.h"
-#include "unix_socket.h"
 
 #define PAGE 4096
 #define IN_BYTES (1 << 21)
 #define RUN_PAGES 256
-#define ACCEPT_MS 30000
 enum { SECTION_START = 1, SECTION_PART, SECTION_END, SECTION_FULL, CONFIGURATION = 7, FOOTER = 0x7e };
 enum { ZERO = 2, MEM_SIZE = 4, DATA = 8, EOS = 16, CONTINUE = 32, MULTIFD_FLUSH = 512 };
 
@@ -330,26 +327,17 @@ static void sections(void)
 
 int split_command(int argc, char **argv)
 {
-	if (argc < 4) {
-		fputs("usage: portlayer-init split SOCKET RAM-FILE STATE-FILE [running]\n", stderr);
+	if (argc < 3) {
+		fputs("usage: portlayer-init split RAM-FILE STATE-FILE [running] <STREAM\n", stderr);
 		return EXIT_USAGE;
 	}
-	split.running = argc > 4 && strcmp(argv[4], "running") == 0;
+	split.running = argc > 3 && strcmp(argv[3], "running") == 0;
+	split.in = STDIN_FILENO;
 	split.buffer = malloc(IN_BYTES);
-	split.ram = open(argv[2], O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	split.rest = open(argv[3], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	int listener = unix_listen(argv[1], 0666, 1);
-	if (split.buffer == NULL || split.ram < 0 || split.rest < 0 || listener < 0)
-		fail("cannot make the socket or the files");
-	/* The reader of this line may now tell QEMU where to send. */
-	puts("listening");
-	fflush(stdout);
-	if (poll(&(struct pollfd){listener, POLLIN, 0}, 1, ACCEPT_MS) <= 0)
-		fail("nobody came");
-	split.in = accept(listener, NULL, NULL);
-	unlink(argv[1]);
-	if (split.in < 0)
-		fail("cannot accept");
+	split.ram = open(argv[1], O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	split.rest = open(argv[2], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (split.buffer == NULL || split.ram < 0 || split.rest < 0)
+		fail("cannot make the files");
 	sections();
 	flush_run();
 	device_state();

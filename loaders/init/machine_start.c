@@ -134,10 +134,16 @@ static void become_qemu(const struct machine_options *options, const int ports[3
 pid_t machine_start(const struct machine_options *options, const int ports[3])
 {
 	pid_t parent = getpid();
-	if (options->uid >= 0 && unshare(CLONE_NEWPID) != 0)
+	int ours = options->uid >= 0 ? open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC) : -1;
+	if (options->uid >= 0 && (ours < 0 || unshare(CLONE_NEWPID) != 0))
 		return -1;
 	pid_t pid = fork();
 	if (pid == 0)
 		become_qemu(options, ports, parent);
+	/* What we start later is not to be within reach of QEMU, which may keep the right to trace its namespace. */
+	if (ours >= 0 && setns(ours, CLONE_NEWPID) != 0)
+		kill(pid, SIGKILL);
+	if (ours >= 0)
+		close(ours);
 	return pid;
 }

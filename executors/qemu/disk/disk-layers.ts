@@ -7,6 +7,7 @@ import type { Containers } from '../containers.js';
 import { LAYER_DISK } from '../layout.js';
 import type { Place } from '../place.js';
 import { withQmp } from '../qmp/qmp-client.js';
+import { forgetDump, noteDump } from '../vmfork/undo-dump.js';
 import { adoptLayer, diskFile, readDisk } from './machine-disk.js';
 import { qemuImg } from './qemu-img.js';
 import { prepareSplit } from './split-disk.js';
@@ -42,9 +43,12 @@ export function createDiskLayers(place: Place, containers: Containers): DiskLaye
       await qemuImg(place, ['info', '-U', '--output=json', diskFile(paths, disk.number)]),
     ) as Record<string, unknown>;
     await withQmp(host, paths.qmp, async qmp => {
+      const { running } = await qmp.execute('query-status');
+      await noteDump(place, paths, { number: disk.number, running });
       const split = await prepareSplit(place, paths, disk, layer, Number(info['virtual-size']), qmp);
       await split.now();
       await split.finish();
+      await forgetDump(place, paths);
     });
   }
 

@@ -4,14 +4,12 @@ import type { Qmp } from '../qmp/qmp-client.js';
 import { giveToQemu } from './give-to-qemu.js';
 import { adoptLayer, diskFile, diskNode, type MachineDisk, makeOverlay, writeDisk } from './machine-disk.js';
 
-/** A disk about to be frozen under a running QEMU: all that takes time is done before the one instant. */
+/** A disk about to be frozen under a running QEMU: all that takes time is done before the one instant. {@link undoSplit} undoes it. */
 export interface DiskSplit {
   /** From here on writes go into the new overlay. */
   now(): Promise<void>;
   /** The old overlay becomes the frozen layer. The layers of the machine's disk after it. */
   finish(): Promise<readonly string[]>;
-  /** As if nothing had been: what was written since goes back. `qmp` may be another conversation. */
-  undo(qmp: Qmp): Promise<void>;
 }
 
 /** Makes the overlay ready and shows it to QEMU. `bytes` is the size of the disk. */
@@ -36,28 +34,15 @@ export async function prepareSplit(
     discard: 'unmap',
     file: { driver: 'file', filename: file },
   });
-  let split = false;
   return {
     async now() {
       await qmp.execute('blockdev-snapshot', { node: from, overlay: to });
-      split = true;
     },
     async finish() {
       const layers = [...disk.layers, layer];
       await writeDisk(place, paths, { number: disk.number + 1, layers });
       await adoptLayer(place, diskFile(paths, disk.number), layer);
       return layers;
-    },
-    async undo(qmp) {
-      if (split) {
-        // Without a base it would go into the lowest of all, which other machines stand on.
-        await qmp.execute('block-commit', { device: to, 'base-node': from, 'job-id': `undo-${to}` });
-        await qmp.event('BLOCK_JOB_READY');
-        await qmp.execute('job-complete', { id: `undo-${to}` });
-        await qmp.event('BLOCK_JOB_COMPLETED');
-      }
-      await qmp.execute('blockdev-del', { 'node-name': to });
-      await place.host.files.remove(file);
     },
   };
 }

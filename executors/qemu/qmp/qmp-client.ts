@@ -150,8 +150,15 @@ function converse(socket: Duplex): Conversation {
   };
 }
 
+const REFUSAL = 'QEMU refused what it was asked for.';
+
+/** Whether QEMU answered that it cannot do what it was asked for. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof PortLayerError && error.message === REFUSAL;
+}
+
 function refused(why: string): PortLayerError {
-  return new PortLayerError('EXECUTOR_UNAVAILABLE', 'QEMU refused what it was asked for.', {
+  return new PortLayerError('EXECUTOR_UNAVAILABLE', REFUSAL, {
     found: why.slice(0, 500),
     remedy: 'See the reason above. The machine runs on.',
   });

@@ -11,10 +11,23 @@ export interface QmpCommands {
     { readonly device: string; readonly 'job-id': string; readonly 'base-node': string },
     object
   >;
+  'query-block': Command<
+    undefined,
+    readonly { readonly inserted?: Readonly<Record<'node-name', string | undefined>> }[]
+  >;
+  'query-block-jobs': Command<undefined, readonly { readonly device: string; readonly ready: boolean }[]>;
+  'query-named-block-nodes': Command<
+    { readonly flat: boolean },
+    readonly Readonly<Record<'node-name', string | undefined>>[]
+  >;
   'job-complete': Command<{ readonly id: string }, object>;
   'migrate-set-capabilities': Command<
     { readonly capabilities: readonly { readonly capability: string; readonly state: boolean }[] },
     object
+  >;
+  'query-migrate-capabilities': Command<
+    undefined,
+    readonly { readonly capability: string; readonly state: boolean }[]
   >;
   'migrate-set-parameters': Command<
     { readonly 'max-bandwidth': number; readonly 'downtime-limit': number },

@@ -23,8 +23,11 @@ import { settleIn } from './homes.js';
  * own. Nobody owns one until it is used; those that nobody used are ended with the service, or at its next start.
  */
 export interface StandbyPool extends Standby {
-  /** Makes one the container `uid`, which waits then in its directory; false where there is none of this image. */
-  take(crid: string, uid: string): Promise<boolean>;
+  /**
+   * Makes one the container `uid`, which waits then in its directory; false where there is none of this image. `note` is
+   * called before: from then on the service may be killed, and the next one finds what is to be done with it.
+   */
+  take(crid: string, uid: string, note: (paths: MachinePaths) => Promise<void>): Promise<boolean>;
   /** Ends the machine that {@link take} gave, so that another can be begun in its stead. */
   drop(uid: string): Promise<void>;
   /** No standby is begun while somebody waits for a copy. The result says that he has it. */
@@ -164,10 +167,11 @@ export function createStandbyPool(
       forgotten.add(crid);
       await endAll(one => one.crid === crid);
     },
-    async take(crid, uid) {
+    async take(crid, uid, note) {
       const at = waiting.findIndex(one => one.crid === crid && !one.client.isOver());
       const [one] = at < 0 ? [] : waiting.splice(at, 1);
       if (!one) return false;
+      await note(one.paths);
       await settleIn(host, place.homes, uid, one.paths.directory);
       containers.adopt(uid, one.client);
       return true;

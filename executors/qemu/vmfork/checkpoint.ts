@@ -8,7 +8,7 @@ import { giveOrder } from '../guest/order.js';
 import type { MachinePaths } from '../layout.js';
 import { memoryMiB, optionsOf } from '../options.js';
 import type { Place } from '../place.js';
-import { type Qmp, withQmp } from '../qmp/qmp-client.js';
+import type { Qmp } from '../qmp/qmp-client.js';
 import { askMachine } from '../silence.js';
 import type { StandbyPool } from '../standby/pool.js';
 import { featureConstraint } from './constraints.js';
@@ -26,6 +26,7 @@ import {
 } from './dump.js';
 import { shapeOf, writeImageFacts } from './image.js';
 import { type Splitter, startSplitter } from './splitter.js';
+import { forgetDump, noteDump, undoDump } from './undo-dump.js';
 
 /** What checkpoints and restores work with. */
 export interface VmforkParts {
@@ -45,13 +46,6 @@ interface Attempt {
   readonly resume: boolean;
   readonly splitter: Splitter;
   readonly split: DiskSplit;
-}
-
-/** What has to be undone where a dump fails. */
-interface Begun {
-  readonly split: DiskSplit;
-  /** Whether the machine ran when it began. */
-  readonly running: boolean;
 }
 
 /**
@@ -77,13 +71,12 @@ export async function takeDump(
     requireRoom(place, into.directory, memoryMiB(spec) * 2 ** 20),
   ]);
   await gate('quiescing');
-  const socket = `${paths.vm}/split`;
-  const starting = startSplitter(place.host, into.directory, socket, signal);
+  const starting = startSplitter(place.host, paths, into.directory, signal);
   starting.catch(() => {});
-  let begun: Begun | undefined;
   const work = async (qmp: Qmp): Promise<DumpFacts> => {
     const { running } = await qmp.execute('query-status');
     const resume = running && !options.stopAfter;
+    await noteDump(place, paths, { number: disk.number, running });
     const possible = resume ? await readyRunning(qmp) : await readyStopped(qmp);
     const { cpu, diskBytes } = optionsOf(spec);
     const preparing = Promise.all([
@@ -91,30 +84,18 @@ export async function takeDump(
       featureConstraint(qmp, cpu),
     ]);
     preparing.catch(() => {});
-    try {
-      const frozen =
-        possible === 'live'
-          ? await giveOrder(place.host, paths.orders, 'FREEZE', place.config.quiesceMs)
-          : '';
-      const [split, features] = await preparing;
-      begun = { split, running };
-      const attempt: Attempt = { parts, paths, gate, qmp, resume, splitter: await starting, split };
-      // Where the guest cannot freeze its file system, the disk can only be split while the machine stands still.
-      const how = possible === 'live' && frozen !== 'frozen' ? await readyForPasses(qmp) : possible;
-      const pauseMs = await dumpBy(how, attempt);
-      await attempt.splitter.done;
-      const facts = { incarnation, shape: shapeOf(spec), pauseMs, how } as const;
-      const [layers] = await Promise.all([
-        split.finish(),
-        writeImageFacts(place.host, into.directory, facts),
-      ]);
-      return { layers, running: !options.stopAfter, constraints: [features] };
-    } catch (caught) {
-      const [split] = await preparing.catch(() => []);
-      if (split) begun = { split, running };
-      if (possible === 'live') await thaw(parts, paths);
-      throw caught;
-    }
+    const frozen =
+      possible === 'live' ? await giveOrder(place.host, paths.orders, 'FREEZE', place.config.quiesceMs) : '';
+    const [split, features] = await preparing;
+    const attempt: Attempt = { parts, paths, gate, qmp, resume, splitter: await starting, split };
+    // Where the guest cannot freeze its file system, the disk can only be split while the machine stands still.
+    const how = possible === 'live' && frozen !== 'frozen' ? await readyForPasses(qmp) : possible;
+    const pauseMs = await dumpBy(how, attempt);
+    await attempt.splitter.done;
+    const facts = { incarnation, shape: shapeOf(spec), pauseMs, how } as const;
+    const [layers] = await Promise.all([split.finish(), writeImageFacts(place.host, into.directory, facts)]);
+    await forgetDump(place, paths);
+    return { layers, running: !options.stopAfter, constraints: [features] };
   };
   try {
     const facts = await askMachine(place, containers, uid, work, { signal, ms: place.config.dumpMs });
@@ -122,11 +103,10 @@ export async function takeDump(
     return facts;
   } catch (caught) {
     (await starting.catch(() => undefined))?.end();
-    if (begun) await undo(parts, uid, begun);
+    await undoDump(place, paths, parts.log);
     throw caught;
   } finally {
     (await starting.catch(() => undefined))?.end();
-    await place.host.files.remove(socket);
   }
 }
 
@@ -175,24 +155,6 @@ async function thaw({ place, log }: VmforkParts, paths: MachinePaths): Promise<v
   await giveOrder(place.host, paths.orders, 'THAW', place.config.quiesceMs).catch(caught =>
     log(`thaw of ${paths.directory}: ${String(caught)}`),
   );
-}
-
-/**
- * As it was before: running, with the disk it had. A conversation of its own, since the one that failed may have ended by
- * its time limit; QEMU may have ended as well, and then the disk is put together at the next start.
- */
-async function undo(parts: VmforkParts, uid: string, begun: Begun): Promise<void> {
-  const paths = parts.containers.paths(uid);
-  try {
-    await withQmp(parts.place.host, paths.qmp, async qmp => {
-      await qmp.execute('migrate_cancel');
-      await begun.split.undo(qmp);
-      const { running } = await qmp.execute('query-status');
-      if (begun.running && !running) await qmp.execute('cont');
-    });
-  } catch (caught) {
-    parts.log(`undoing a failed checkpoint of ${uid}: ${PortLayerError.from(caught).describe()}`);
-  }
 }
 
 async function needDisk(place: Place, uid: string, paths: MachinePaths): Promise<MachineDisk> {

@@ -1,5 +1,5 @@
 import { PortLayerError } from '../../../portlayer/errors/port-layer-error.js';
-import type { Qmp } from '../qmp/qmp-client.js';
+import { isRefusal, type Qmp } from '../qmp/qmp-client.js';
 import { momentOf, type QmpEvent } from '../qmp/qmp-message.js';
 
 /** No limit: the stream goes to a file of this host. Source: `max-bandwidth` in bytes a second. */
@@ -26,33 +26,34 @@ export async function readyRunning(qmp: Qmp): Promise<Way> {
 }
 
 export async function readyForPasses(qmp: Qmp): Promise<Way> {
-  await capable(qmp, { 'background-snapshot': false, 'pause-before-switchover': true });
+  await able(qmp, { 'background-snapshot': false, 'pause-before-switchover': true });
   return 'passes';
 }
 
 /** Makes QEMU ready to dump a machine that stands still. */
 export async function readyStopped(qmp: Qmp): Promise<Way> {
-  await capable(qmp, { 'background-snapshot': false, 'pause-before-switchover': false });
+  await able(qmp, { 'background-snapshot': false, 'pause-before-switchover': false });
   return 'stopped';
 }
 
 /** False where QEMU refuses. */
 async function capable(qmp: Qmp, wanted: Readonly<Record<string, boolean>>): Promise<boolean> {
+  try {
+    await able(qmp, wanted);
+    return true;
+  } catch (caught) {
+    if (isRefusal(caught)) return false;
+    throw caught;
+  }
+}
+
+async function able(qmp: Qmp, wanted: Readonly<Record<string, boolean>>): Promise<void> {
   const capabilities = Object.entries({ events: true, ...wanted }).map(([capability, state]) => ({
     capability,
     state,
   }));
-  try {
-    await qmp.execute('migrate-set-capabilities', { capabilities });
-    await qmp.execute('migrate-set-parameters', {
-      'max-bandwidth': BANDWIDTH,
-      'downtime-limit': LAST_PASS_MS,
-    });
-    return true;
-  } catch (caught) {
-    if (caught instanceof PortLayerError && caught.message.startsWith('QEMU refused')) return false;
-    throw caught;
-  }
+  await qmp.execute('migrate-set-capabilities', { capabilities });
+  await qmp.execute('migrate-set-parameters', { 'max-bandwidth': BANDWIDTH, 'downtime-limit': LAST_PASS_MS });
 }
 
 /** Begins the dump. The stream goes to the unix socket. */

@@ -37,7 +37,8 @@ export async function restoreCopy(
   const finished = standbys.hold();
   try {
     const fresh = !(await containers.exists(uid));
-    const ready = fresh ? await standbys.take(from.record.crid, uid) : undefined;
+    const prepare = (paths: MachinePaths) => note(place, paths, introduction);
+    const ready = fresh && (await standbys.take(from.record.crid, uid, prepare));
     if (ready) {
       try {
         return await bringStandby(parts, request, introduction, began, limit);
@@ -75,7 +76,6 @@ async function bringStandby(
   const { place, containers } = parts;
   const paths = containers.paths(uid);
   const client = containers.client(uid);
-  await note(place, paths, introduction);
   const { cpus } = spec.resources;
   if (cpus !== undefined) {
     const group = containers.group(uid);

@@ -101,7 +101,7 @@ describe('faults of machines', function () {
     let splitters: number[] = [];
     for (let i = 0; i < 200 && splitters.length === 0; i++) {
       await sleep(10);
-      splitters = await world.processes(/\/c\/.*split$/);
+      splitters = await world.processes(/ram$/, 'portlayer-init');
     }
     for (const pid of splitters) process.kill(pid, 'SIGKILL');
     assert.ok(await taken, 'it failed');
