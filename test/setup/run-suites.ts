@@ -20,8 +20,9 @@ const SUITES = [
   { name: 'host', files: 'test/host/{process,container,vsphere,dmtcp}/**/*.test.ts', minutes: 20 },
   { name: 'ssh', files: 'test/host/ssh/*.test.ts', minutes: 10 },
   { name: 'integration', files: 'test/integration/**/*.test.ts', minutes: 20 },
-  // Boots machines, mostly under emulation, where a boot hangs now and then: by name only.
-  { name: 'machine', files: 'test/host/qemu/**/*.test.ts', minutes: 30, byName: true },
+  { name: 'machine', files: 'test/host/qemu/*.test.ts', minutes: 20 },
+  // A boot for nearly each of its tests, mostly under emulation: by name only.
+  { name: 'machine-conformance', files: 'test/host/qemu/long/*.test.ts', minutes: 30, byName: true },
   // Every executor once more, on a remote host; and a hundred cuts.
   { name: 'remote', files: 'test/host/ssh/by-name/*.test.ts', minutes: 30, byName: true },
 ] as const;

@@ -5,7 +5,6 @@ cd "$(dirname "$0")/../.."
 sh test/setup/packages.sh
 sh test/setup/parts/criu.sh
 sh test/setup/parts/vcenter.sh
-# Machines are tested by name only: npm test -- machine
-case " $* " in *" machine "*) sh test/setup/parts/qemu.sh ;; esac
+case " ${*:-machine} " in *" machine"*) sh test/setup/parts/qemu.sh ;; esac
 npm run --silent build
 exec node dist/test/setup/run-suites.js "$@"

@@ -62,7 +62,10 @@ interface Conversation {
 }
 
 function converse(socket: Duplex): Conversation {
-  const replies = new Map<number, { resolve: (value: never) => void; reject: (reason: unknown) => void }>();
+  const replies = new Map<
+    number,
+    { command: string; resolve: (value: never) => void; reject: (reason: unknown) => void }
+  >();
   const events: QmpEvent[] = [];
   const listeners = new Set<() => void>();
   let ended: { readonly reason: unknown } | undefined;
@@ -91,7 +94,7 @@ function converse(socket: Duplex): Conversation {
     } else {
       const reply = replies.get(message.id ?? 0);
       replies.delete(message.id ?? 0);
-      if ('error' in message) reply?.reject(refused(message.error.desc));
+      if ('error' in message) reply?.reject(refused(reply.command, message.error.desc));
       else reply?.resolve(message.return as never);
     }
   }
@@ -125,7 +128,7 @@ function converse(socket: Duplex): Conversation {
               clearTimeout(late);
               settle(value);
             };
-          replies.set(id, { resolve: answered(resolve), reject: answered(reject) });
+          replies.set(id, { command, resolve: answered(resolve), reject: answered(reject) });
           socket.write(
             `${JSON.stringify({ execute: command, id, ...(args[0] === undefined ? {} : { arguments: args[0] }) })}\n`,
           );
@@ -150,15 +153,15 @@ function converse(socket: Duplex): Conversation {
   };
 }
 
-const REFUSAL = 'QEMU refused what it was asked for.';
+const REFUSAL = 'QEMU refused ';
 
 /** Whether QEMU answered that it cannot do what it was asked for. */
 export function isRefusal(error: unknown): boolean {
-  return error instanceof PortLayerError && error.message === REFUSAL;
+  return error instanceof PortLayerError && error.message.startsWith(REFUSAL);
 }
 
-function refused(why: string): PortLayerError {
-  return new PortLayerError('EXECUTOR_UNAVAILABLE', REFUSAL, {
+function refused(command: string, why: string): PortLayerError {
+  return new PortLayerError('EXECUTOR_UNAVAILABLE', `${REFUSAL}${command}: ${why.slice(0, 200)}`, {
     found: why.slice(0, 500),
     remedy: 'See the reason above. The machine runs on.',
   });

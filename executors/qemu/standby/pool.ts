@@ -13,6 +13,7 @@ import { identityOf } from '../identity.js';
 import type { MachinePaths } from '../layout.js';
 import { optionsOf } from '../options.js';
 import type { Place } from '../place.js';
+import { awaitQmpSocket } from '../qmp/await-socket.js';
 import { withQmp } from '../qmp/qmp-client.js';
 import { launchMachine } from '../start.js';
 import { checkImage, ramOf, requireSameShape, stateOf } from '../vmfork/image.js';
@@ -104,8 +105,9 @@ export function createStandbyPool(
       const identity = identityOf(name, spec);
       await launchMachine(place, { spec, paths, disk, identity, accelerator, begin }, [], signal);
       client = createMonitorClient(host, paths.directory);
-      await client.init(signal);
-      await loaded(paths, signal);
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(config.restoreMs)]);
+      await client.init(limit);
+      await loaded(paths, client, limit);
       return { crid: from.record.crid, paths, client };
     } catch (caught) {
       await end({ paths, client: client ?? createMonitorClient(host, paths.directory) });
@@ -113,7 +115,8 @@ export function createStandbyPool(
     }
   }
 
-  async function loaded(paths: MachinePaths, signal: AbortSignal): Promise<void> {
+  async function loaded(paths: MachinePaths, client: MonitorClient, signal: AbortSignal): Promise<void> {
+    await awaitQmpSocket(host, paths.qmp, client, signal);
     await withQmp(
       host,
       paths.qmp,

@@ -11,6 +11,7 @@ import { makeHandle } from '../handle.js';
 import { identityOf } from '../identity.js';
 import type { MachinePaths } from '../layout.js';
 import type { Place } from '../place.js';
+import { awaitQmpSocket } from '../qmp/await-socket.js';
 import { withQmp } from '../qmp/qmp-client.js';
 import { clearRun, launch } from '../start.js';
 import type { VmforkParts } from './checkpoint.js';
@@ -133,7 +134,9 @@ export async function recoverCopy(parts: VmforkParts, uid: string, signal: Abort
   if (text === '') return;
   const limit = AbortSignal.any([signal, AbortSignal.timeout(place.config.restoreMs)]);
   try {
-    const told = introduce(containers.client(uid), JSON.parse(text) as Introduction, limit);
+    const client = containers.client(uid);
+    await awaitQmpSocket(place.host, paths.qmp, client, limit);
+    const told = introduce(client, JSON.parse(text) as Introduction, limit);
     await Promise.all([told, letGo(place, paths, limit)]);
   } catch (caught) {
     parts.log(`copy ${uid} could not be finished: ${String(caught)}`);

@@ -4,27 +4,178 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { rejection } from '../../conformance/rejection.js';
+import { bootParent, counted, PARENT, type Parent } from './parent.js';
 import { kernelDirectory, whyNot } from './subject.js';
 import { openWorld, type World } from './world.js';
 
-const idle = 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.2; done';
-/** Enough memory in use that a dump takes some hundred milliseconds. */
-const heavy = 'head -c 120000000 /dev/urandom > /dev/shm/m; echo ready; while :; do sleep 0.2; done';
-
 describe('faults of machines', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let world: World;
+  let parent: Parent;
   before(async function () {
     const reason = whyNot();
     if (reason !== undefined) {
       console.log(`      skipped: ${reason}`);
       return this.skip();
     }
-    world = await openWorld({ quiesceMs: 1500 });
+    world = await openWorld({ quiesceMs: 20_000 });
+    parent = await bootParent(world, { network: 'none' });
   });
-  afterEach(async () => world?.clear());
+  afterEach(async () => world?.clear([PARENT, parent?.crid]));
   after(async () => world?.close());
-  const exit = (name: string) => world.dispatch.waitContainer(name, AbortSignal.timeout(20_000));
+  const exit = (name: string) => world.dispatch.waitContainer(name, AbortSignal.timeout(120_000));
+  const failure = (work: Promise<unknown>): Promise<unknown> =>
+    work.then(
+      () => undefined,
+      (caught: unknown) => caught,
+    );
+  const copy = async (name: string): Promise<string> => {
+    const [made = ''] = await world.fork({ checkpoint: parent.crid }, 1, name);
+    return made;
+  };
+  const goesOn = async (name: string): Promise<void> => {
+    await world.said(name, /^\d+$/);
+    const at = await counted(world, name);
+    await world.said(name, new RegExp(`^${at + 3}$`));
+  };
+  /** The splitter of the dump under way; waits for it. */
+  const splitter = async (): Promise<number> => {
+    for (;;) {
+      const [pid] = await world.processes(/\/ram$/, 'portlayer-init');
+      if (pid !== undefined) return pid;
+      await sleep(2);
+    }
+  };
+
+  it('reports a copy whose QEMU was killed, and lets its parent be', async () => {
+    const victim = await copy('victim');
+    process.kill(await world.qemu(victim), 'SIGKILL');
+    const ended = await exit(victim);
+    assert.equal(ended.code, 137);
+    assert.match(ended.failure ?? '', /QEMU was ended by signal 9/);
+    assert.equal(await world.state(PARENT), 'running');
+    await goesOn(PARENT);
+  });
+
+  it('reports a copy whose QEMU is killed while it is made, and makes the next', async () => {
+    const known = new Set(await world.processes(/qmp/, 'qemu-system-x86_64'));
+    const made = failure(world.fork({ checkpoint: parent.crid }, 1, 'young'));
+    for (let killed = false; !killed; ) {
+      for (const pid of await world.processes(/qmp/, 'qemu-system-x86_64')) {
+        if (known.has(pid)) continue;
+        process.kill(pid, 'SIGKILL');
+        killed = true;
+      }
+    }
+    assert.ok((await made) instanceof Error, 'the call says so');
+    await goesOn(await copy('next'));
+  });
+
+  it('lists nothing of a dump whose QEMU was killed, and boots the machine again, its disk whole', async () => {
+    const heavy = await copy('heavy');
+    await world.said(heavy, /^ready$/);
+    const pid = await world.qemu(heavy);
+    const taken = failure(world.checkpoint(heavy));
+    await splitter();
+    process.kill(pid, 'SIGKILL');
+    assert.ok((await taken) instanceof Error, 'it failed');
+    assert.notEqual((await exit(heavy)).code, 0);
+    const { items } = await world.dispatch.listCheckpoints({ container: heavy }, { size: 10 });
+    assert.deepEqual(items, []);
+    await world.dispatch.startContainer('', heavy);
+    await world.said(heavy, /^kept 1$/);
+  });
+
+  it('runs on after the splitter of its live dump was killed, and can be checkpointed again', async () => {
+    const taken = failure(world.checkpoint(PARENT));
+    process.kill(await splitter(), 'SIGKILL');
+    assert.ok((await taken) instanceof Error, 'it failed');
+    assert.equal(await world.state(PARENT), 'running');
+    await goesOn(PARENT);
+    const { crid } = await world.checkpoint(PARENT);
+    await world.restore(crid, 'after');
+    await goesOn('after');
+  });
+
+  it('runs on after a dump that its caller gave up', async () => {
+    const given = new AbortController();
+    const request = { container: PARENT, labels: {}, durability: 'captured', stopAfter: false } as const;
+    const taken = failure(world.dispatch.createCheckpoint('', request, () => {}, given.signal));
+    await splitter();
+    given.abort(new Error('the caller has gone'));
+    assert.ok((await taken) instanceof Error, 'it failed');
+    await goesOn(PARENT);
+    await world.checkpoint(PARENT);
+  });
+
+  it('reports a QEMU that does not answer, within the time limit, and checkpoints it once it does', async () => {
+    const silent = await copy('silent');
+    const health = async () =>
+      (await world.dispatch.levels(true)).find(({ name }) => name === 'qemu')?.fingerprint;
+    assert.equal((await health())?.health, 'healthy');
+    const pid = await world.qemu(silent);
+    process.kill(pid, 'SIGSTOP');
+    try {
+      await rejection(world.checkpoint(silent), 'EXECUTOR_UNAVAILABLE');
+      const found = await health();
+      assert.equal(found?.health, 'degraded');
+      const { uid } = await world.dispatch.getContainer(silent);
+      assert.equal(found?.findings.find(({ key }) => key === 'silent')?.value, uid);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    await world.checkpoint(silent);
+    assert.equal((await health())?.health, 'healthy');
+  });
+
+  it('refuses a dump that may not fit, before it begins', async function () {
+    const staging = join(world.stateDirectory, 'staging');
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=160m,mode=0700', 'tmpfs', staging], {
+        stdio: 'ignore',
+      });
+    } catch {
+      console.log('      skipped: no tmpfs can be mounted here');
+      return this.skip();
+    }
+    try {
+      await rejection(world.checkpoint(PARENT), 'STORE_FULL');
+    } finally {
+      execFileSync('umount', [staging]);
+    }
+    await goesOn(PARENT);
+  });
+
+  it('runs on where the store becomes full during the dump', async function () {
+    const staging = join(world.stateDirectory, 'staging');
+    const options = ['-t', 'tmpfs', '-o', 'size=400m,mode=0700', 'tmpfs', staging];
+    try {
+      execFileSync('mount', options, { stdio: 'ignore' });
+    } catch {
+      console.log('      skipped: no tmpfs can be mounted here');
+      return this.skip();
+    }
+    try {
+      const taken = failure(world.checkpoint(PARENT));
+      await splitter();
+      await writeFile(join(staging, 'fills'), Buffer.alloc(399 * 2 ** 20)).catch(() => {});
+      const error = await taken;
+      // The splitter may have been done before there was no room any more.
+      if (error !== undefined) assert.equal((error as { code?: string }).code, 'STORE_FULL');
+    } finally {
+      execFileSync('umount', ['-l', staging]);
+    }
+    await goesOn(PARENT);
+  });
+
+  it('bears a guest that floods its output', async () => {
+    const floods = await copy('floods');
+    await world.said(floods, /^0123456789/);
+    const { crid } = await world.checkpoint(floods);
+    await world.restore(crid, 'floods-too');
+    await world.dispatch.stopContainer('', floods, 2_000);
+    assert.equal(await world.state(floods), 'exited');
+  });
 
   it('says why a kernel does not boot, with the last words of the console', async () => {
     const directory = await mkdtemp('/var/tmp/plq-kernel-');
@@ -45,129 +196,5 @@ describe('faults of machines', function () {
       await broken.close();
       await rm(directory, { recursive: true, force: true });
     }
-  });
-
-  it('reports a machine whose QEMU was killed, and lets its parent be', async () => {
-    await world.run('parent', idle);
-    await world.said('parent', /^3$/);
-    await world.fork({ container: 'parent' }, 1, 'victim');
-    process.kill(await world.qemu('victim-1'), 'SIGKILL');
-    const ended = await exit('victim-1');
-    assert.equal(ended.code, 137);
-    assert.match(ended.failure ?? '', /QEMU was ended by signal 9/);
-    assert.equal(await world.state('parent'), 'running');
-    await world.fork({ container: 'parent' }, 1, 'next');
-  });
-
-  it('lists nothing of a dump whose QEMU was killed', async () => {
-    await world.run('heavy', heavy);
-    await world.said('heavy', /ready/);
-    const pid = await world.qemu('heavy');
-    const taken = world.checkpoint('heavy').then(
-      () => undefined,
-      (caught: unknown) => caught,
-    );
-    await sleep(200);
-    process.kill(pid, 'SIGKILL');
-    assert.ok(await taken, 'it failed');
-    assert.notEqual((await exit('heavy')).code, 0);
-    assert.deepEqual((await world.dispatch.listCheckpoints({}, { size: 10 })).items, []);
-  });
-
-  it('boots a machine again, its disk whole, whose QEMU was killed in a dump', async () => {
-    await world.run(
-      'again',
-      `test -e /state/n && echo kept $(cat /state/n); echo 1 > /state/n; sync; ${heavy}`,
-    );
-    await world.said('again', /ready/);
-    const pid = await world.qemu('again');
-    const taken = world.checkpoint('again').catch(() => undefined);
-    await sleep(250);
-    process.kill(pid, 'SIGKILL');
-    await taken;
-    await exit('again');
-    await world.dispatch.startContainer('', 'again');
-    await world.said('again', /^kept 1$/);
-  });
-
-  it('runs on after the splitter was killed, and can be checkpointed again', async () => {
-    await world.run('split', `touch /state/mine; sync; ${heavy}`);
-    await world.said('split', /ready/);
-    const taken = world.checkpoint('split').then(
-      () => undefined,
-      (caught: unknown) => caught,
-    );
-    world.log.length = 0;
-    let splitters: number[] = [];
-    for (let i = 0; i < 200 && splitters.length === 0; i++) {
-      await sleep(10);
-      splitters = await world.processes(/ram$/, 'portlayer-init');
-    }
-    for (const pid of splitters) process.kill(pid, 'SIGKILL');
-    assert.ok(await taken, 'it failed');
-    assert.equal(await world.state('split'), 'running');
-    assert.deepEqual(
-      world.log.filter(line => /undo|thaw/.test(line)),
-      [],
-    );
-    const { crid } = await world.checkpoint('split');
-    await world.restore(crid, 'copy');
-    await world.run('other', 'ls /state; echo looked');
-    await world.said('other', /^looked$/);
-    assert.deepEqual(
-      await world.output('other'),
-      ['looked'],
-      'nothing of it went into the base that all machines stand on',
-    );
-  });
-
-  it('reports a QEMU that does not answer, within the time limit, and checkpoints it once it does', async () => {
-    await world.run('stopped', idle);
-    await world.said('stopped', /^3$/);
-    const pid = await world.qemu('stopped');
-    process.kill(pid, 'SIGSTOP');
-    const began = Date.now();
-    const taken = world.checkpoint('stopped').then(
-      () => undefined,
-      (caught: unknown) => caught,
-    );
-    const late = await Promise.race([taken, sleep(40_000, 'late' as const)]);
-    process.kill(pid, 'SIGCONT');
-    assert.notEqual(late, 'late');
-    assert.ok(late instanceof Error, `it failed, after ${Date.now() - began} ms`);
-    await world.checkpoint('stopped');
-  });
-
-  it('refuses a dump that may not fit, before it begins', async function () {
-    const directory = await mkdtemp('/var/tmp/plq-small-');
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=160m,mode=0700', 'tmpfs', directory], {
-        stdio: 'ignore',
-      });
-    } catch {
-      await rm(directory, { recursive: true });
-      console.log('      skipped: no tmpfs can be mounted here');
-      return this.skip();
-    }
-    const small = await openWorld({}, `${directory}/s`);
-    try {
-      await small.run('big', idle);
-      await small.said('big', /^2$/);
-      await rejection(small.checkpoint('big'), 'STORE_FULL');
-      assert.equal(await small.state('big'), 'running');
-    } finally {
-      await small.close();
-      execFileSync('umount', ['-l', directory]);
-      await rm(directory, { recursive: true, force: true });
-    }
-  });
-
-  it('bears a guest that floods its output', async () => {
-    await world.run('floods', 'yes 0123456789012345678901234567890123456789');
-    await sleep(1500);
-    const { crid } = await world.checkpoint('floods');
-    await world.restore(crid, 'floods-too');
-    await world.dispatch.stopContainer('', 'floods', 2_000);
-    assert.equal(await world.state('floods'), 'exited');
   });
 });

@@ -1,4 +1,6 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunningDispatch } from '../../../portlayer/dispatch/create-dispatch.js';
 import { openService, type Service } from '../../../portlayer/main.js';
@@ -28,13 +30,14 @@ export interface World {
   qemu(name: string): Promise<number>;
   /** Pids of processes of this world whose command line has a part that fits, and whose program is this one. */
   processes(pattern: RegExp, program?: string): Promise<number[]>;
-  /** Removes every container and checkpoint. */
-  clear(): Promise<void>;
-  restart(): Promise<void>;
+  /** Removes every container and checkpoint but these. */
+  clear(keep?: readonly string[]): Promise<void>;
+  /** Ends the service and opens another on what it left; `other` is put over its configuration. */
+  restart(other?: Readonly<Record<string, unknown>>): Promise<void>;
   close(): Promise<void>;
 }
 
-const patienceMs = 60_000;
+const patienceMs = 120_000;
 
 /** Opens a service in a state directory of its own, or in `directory`. The test closes it. */
 export async function openWorld(
@@ -44,10 +47,11 @@ export async function openWorld(
   const stateDirectory = directory ?? (await mkdtemp('/var/tmp/plq-'));
   const log: string[] = [];
   const { kernel = {}, ...qemu } = config;
-  const open = () =>
+  const open = (other: Readonly<Record<string, unknown>> = {}) =>
     openService({
       stateDirectory,
-      config: { qemu: { accelerator: 'tcg', ...qemu }, kernel },
+      // On a machine that does much else a boot takes several times as long.
+      config: { qemu: { accelerator: 'tcg', bootMs: 60_000, ...qemu, ...other }, kernel },
       log: line => void log.push(line),
     });
   let service: Service = await open();
@@ -117,7 +121,15 @@ export async function openWorld(
     state: async name => (await world.dispatch.getContainer(name)).state,
     async qemu(name) {
       const { uid } = await world.dispatch.getContainer(name);
-      const [pid] = await world.processes(new RegExp(`^unix:.*/c/${uid}/.*qmp`), 'qemu-system-x86_64');
+      // A copy may have begun as a standby, which keeps the directory it was made in.
+      const standbys = join(stateDirectory, 'qemu/s');
+      const owners = await readdir(standbys).catch(() => []);
+      const owned = owners.find(
+        id =>
+          existsSync(join(standbys, id, 'uid')) && readFileSync(join(standbys, id, 'uid'), 'utf8') === uid,
+      );
+      const home = owned === undefined ? `c/${uid}` : `s/${owned}`;
+      const [pid] = await world.processes(new RegExp(`^unix:.*/${home}/vm/qmp`), 'qemu-system-x86_64');
       if (pid === undefined) throw new Error(`${name} has no QEMU`);
       return pid;
     },
@@ -133,15 +145,17 @@ export async function openWorld(
       }
       return found;
     },
-    async clear() {
+    async clear(keep = []) {
       const { items } = await world.dispatch.listContainers({}, page);
-      for (const { spec } of items) await world.dispatch.removeContainer('', spec.name, true);
+      for (const { spec } of items)
+        if (!keep.includes(spec.name)) await world.dispatch.removeContainer('', spec.name, true);
       const checkpoints = await world.dispatch.listCheckpoints({}, page);
-      for (const { crid } of checkpoints.items) await world.dispatch.removeCheckpoint('', crid, true);
+      for (const { crid } of checkpoints.items)
+        if (!keep.includes(crid)) await world.dispatch.removeCheckpoint('', crid, true);
     },
-    async restart() {
+    async restart(other = {}) {
       await service[Symbol.asyncDispose]();
-      service = await open();
+      service = await open(other);
       world.dispatch = service.dispatch;
     },
     async close() {
