@@ -22,14 +22,11 @@ describe('mechanism vmfork on QEMU', function () {
   });
   afterEach(async () => world?.clear([PARENT, parent?.crid]));
   after(async () => world?.close());
-  const imageOf = (crid: string) => {
-    const committed = join(world.stateDirectory, 'checkpoints', crid);
-    return readdirSync(join(world.stateDirectory, 'staging')).includes(crid)
-      ? join(world.stateDirectory, 'staging', crid)
-      : committed;
+  /** How a machine was dumped, as the image says where it was captured. */
+  const howOf = (crid: string) => {
+    const facts = readFileSync(join(world.stateDirectory, 'staging', crid, 'portlayer.json'), 'utf8');
+    return (JSON.parse(facts) as { how: string }).how;
   };
-  const howOf = (crid: string) =>
-    (JSON.parse(readFileSync(join(imageOf(crid), 'portlayer.json'), 'utf8')) as { how: string }).how;
 
   it('is refused by an executor that has no machines', async () => {
     await world.dispatch.createContainer('', { name: 'process', task: { argv: ['sleep', '60'] } });
@@ -182,15 +179,15 @@ describe('mechanism vmfork on QEMU', function () {
   });
 
   it('refuses an image that is not whole, before anything is started', async () => {
-    await world.dispatch.commitCheckpoint('', parent.crid);
-    const ram = join(world.stateDirectory, 'checkpoints', parent.crid, 'ram');
+    const { crid } = await world.checkpoint(PARENT);
+    const ram = join(world.stateDirectory, 'staging', crid, 'ram');
     await rename(ram, `${ram}.away`);
     try {
-      await rejection(world.restore(parent.crid, 'never'), 'CHECKPOINT_CORRUPT');
+      await rejection(world.restore(crid, 'never'), 'CHECKPOINT_CORRUPT');
     } finally {
       await rename(`${ram}.away`, ram);
     }
-    await world.restore(parent.crid, 'whole');
+    await world.restore(crid, 'whole');
     await world.said('whole', /^\d+$/);
   });
 });

@@ -84,10 +84,10 @@ describe('a service over machines that is killed at random moments', function ()
       captured = Math.max(captured, items.length);
       for (const { crid, state } of items) {
         if (!['captured', 'committing', 'committed'].includes(state)) continue;
-        const image = ['staging', 'checkpoints']
-          .map(place => join(stateDirectory, place, crid))
-          .find(existsSync);
-        assert.ok(image && existsSync(join(image, 'portlayer.json')), `the image of ${crid}, ${state}`);
+        const whole =
+          state === 'committed' ? ['checkpoints', 'manifest.json'] : ['staging', 'portlayer.json'];
+        const [place = '', file = ''] = whole;
+        assert.ok(existsSync(join(stateDirectory, place, crid, file)), `the image of ${crid}, ${state}`);
       }
       const newest = items[0];
       // Each of them can be forked, whatever was killed meanwhile; the oldest go, so that the disk does not fill.
