@@ -21,7 +21,7 @@ import { fillStandbys } from './standbys.js';
 import { notUsable } from './usable.js';
 
 /** So many copies of one fork are started at a time. */
-const AT_ONCE = Number(process.env.AT_ONCE ?? 4);
+const AT_ONCE = 64;
 
 /** The calls that make containers from checkpoints. `checkpoints` is used to fork a container. */
 export function copyCalls(
