@@ -70,7 +70,8 @@ export function keepConnection(options: KeepOptions): KeptConnection {
         why = cut();
         if (!closing.signal.aborted) options.log('the connection was lost');
       } catch (caught) {
-        const failure = PortLayerError.from(caught);
+        // What the library throws on a connection that is gone is a cut.
+        const failure = caught instanceof PortLayerError ? caught : cut();
         if (!closing.signal.aborted && failure.message !== why?.message) options.log(failure.message);
         why = failure;
       }

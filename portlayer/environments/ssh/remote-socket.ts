@@ -22,13 +22,19 @@ export async function connectRemote(
     };
     signal?.addEventListener('abort', abort, { once: true });
     client.once('close', lost);
-    client.openssh_forwardOutStreamLocal(socketPath, (caught, channel) => {
+    const answer = (caught: Error | undefined, channel: Duplex) => {
       settle();
       if (caught) return reject(refusal(caught, socketPath));
       if (signal?.aborted) return void channel.destroy();
       channel.on('error', () => {}); // A reader that has none must not end the service.
       resolve(channel);
-    });
+    };
+    try {
+      client.openssh_forwardOutStreamLocal(socketPath, answer);
+    } catch {
+      settle();
+      lost(); // It was lost this moment.
+    }
   });
 }
 

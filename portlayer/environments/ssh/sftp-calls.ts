@@ -21,7 +21,11 @@ export function createSftpCalls(connection: KeptConnection): SftpCalls {
     if (known) return known;
     const opening = new Promise<SFTPWrapper>((resolve, reject) => {
       client.once('close', () => reject(cut()));
-      client.sftp((caught, sftp) => (caught ? reject(noSftp(caught)) : resolve(sftp)));
+      try {
+        client.sftp((caught, sftp) => (caught ? reject(noSftp(caught)) : resolve(sftp)));
+      } catch {
+        reject(cut()); // It was lost this moment.
+      }
     });
     opening.then(
       sftp => {
