@@ -21,6 +21,7 @@ export function createInside(place: Place, containers: Containers): Inside {
       if (done.code === 0) return done.stdout;
       throw new PortLayerError('NOT_FOUND', `The container has no file ${path} that can be read.`, {
         found: done.stderr.trim().slice(0, 200),
+        remedy: 'Name a regular file by its path inside, with no link in it.',
         facts: { uid },
       });
     },

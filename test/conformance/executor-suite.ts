@@ -3,6 +3,7 @@ import { bindChecks } from './executor-bind.js';
 import { diskChecks } from './executor-disk.js';
 import { execChecks } from './executor-exec.js';
 import { facetChecks } from './executor-facets.js';
+import { insideChecks } from './executor-inside.js';
 import { lifeChecks } from './executor-life.js';
 import { linkChecks } from './executor-link.js';
 import { logChecks } from './executor-logs.js';
@@ -36,6 +37,7 @@ export function executorSuite(name: string, subject: () => Promise<ExecutorSubje
     diskChecks(open);
     bindChecks(open);
     execChecks(open);
+    insideChecks(open);
     logChecks(open);
     linkChecks(open);
     unknownChecks(open);
