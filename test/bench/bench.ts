@@ -13,6 +13,7 @@ import { storeBench } from './store-bench.js';
 import { triggerBench } from './trigger-bench.js';
 import { unaryBench } from './unary-bench.js';
 import { vmforkBench } from './vmfork-bench.js';
+import { vsphereBench } from './vsphere-bench.js';
 
 /** Every bench, in the order of the table. A new one is one file and one name here. */
 const benches: readonly Bench[] = [
@@ -26,7 +27,7 @@ const benches: readonly Bench[] = [
   memoBench,
 ];
 /** Those that take minutes: run by name only. */
-const long: readonly Bench[] = [vmforkBench, storeBench];
+const long: readonly Bench[] = [vmforkBench, storeBench, vsphereBench];
 const known = [...benches, ...long];
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } });

@@ -79,7 +79,7 @@ async function specOf(
   signal: AbortSignal,
 ): Promise<{ readonly spec: Wire }> {
   const place = await machines.place(signal);
-  const port = await portOf(machines, source, signal);
+  const port = log === undefined ? undefined : await portOf(machines, source, signal);
   const change = port === undefined || log === undefined ? {} : { deviceChange: portChange(log, port) };
   const location = { folder: ref(place.folder), pool: ref(place.pool), ...change };
   // An empty value would be sent as none: what a clone must not inherit is blanked.
