@@ -1,5 +1,5 @@
 import type { Dirent } from 'node:fs';
-import { lstat, mkdir, open, readdir, readFile, rename, stat, statfs } from 'node:fs/promises';
+import { chmod, lstat, mkdir, open, readdir, readFile, rename, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isErrno } from '../../errors/port-layer-error.js';
 import type { Entry, Files } from '../../plugin/host.js';
@@ -17,7 +17,9 @@ export const localFiles: Files = {
   writeAtomic,
   writeInPlace,
   async makeDirectory(path, mode) {
-    await mkdir(path, { recursive: true, mode });
+    const made = await mkdir(path, { recursive: true, mode });
+    // Whatever the umask says: a service's is 077, and others (QEMU's user) must enter some directories.
+    if (made !== undefined) await chmod(path, mode);
   },
   rename,
   remove: removeTree,
