@@ -76,7 +76,7 @@ export async function memoize(core: Core, container: ContainerRecord, crid: stri
   if (!memo || memo.hit || spec.memo?.enabled !== true) return;
   const { ttlMs } = spec.memo;
   try {
-    await core.locks.run(crid, 'publish', async () => {
+    const name = async () => {
       const record = core.catalog.checkpoint(crid);
       if (!record || record.published !== undefined || core.catalog.checkpointByReference(`memo:${memo.key}`))
         return;
@@ -86,7 +86,9 @@ export async function memoize(core: Core, container: ContainerRecord, crid: stri
         facts: { key: memo.key },
       });
       await publish(core, crid, `memo:${memo.key}`, { move: false, labels: { [MEMO_LABEL]: memo.key } });
-    });
+    };
+    // The commit of a large image may hold it for long: nobody waits for this.
+    await core.locks.run(crid, 'publish', name, Infinity);
   } catch (caught) {
     const { code, message } = PortLayerError.from(caught);
     core.log(`memo of ${spec.name}: ${message}`);
