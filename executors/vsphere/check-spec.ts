@@ -9,6 +9,14 @@ const optionsSchema = { type: 'object', additionalProperties: false, properties:
 export function checkSpec(spec: ContainerSpec): void {
   checkAgainst('executorOptions of the executor vsphere', optionsSchema, spec.executorOptions);
   const { cpus, pids } = spec.resources;
+  const { secrets = [] } = spec;
+  if (secrets.length > 0)
+    throw missing(
+      'secrets',
+      'none: whoever may read the virtual machine in vCenter sees what its guest is told',
+      String(secrets.length),
+      'Let the task fetch them itself, or put them into the template.',
+    );
   if (spec.rootfs !== undefined)
     throw missing(
       'rootfs',
