@@ -27,6 +27,8 @@ export const calls = {
   close: (job: number, keep: boolean): void => {
     const writer = writers.get(job);
     writers.delete(job);
+    // Its worker was started anew meanwhile: what it held back is lost, and the image with it.
+    if (keep && !writer) throw new Error('a worker of the image store lost what it held back');
     if (keep) writer?.flush();
     writer?.close();
   },

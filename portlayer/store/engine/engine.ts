@@ -21,6 +21,8 @@ export interface Sliced<T> {
 
 /** Two worker threads off the event loop, which take slices of work in the order of their priority. */
 export interface Engine extends AsyncDisposable {
+  /** Keeps the workers that run, until the returned function is called: they hold something back. */
+  keepWorkers(): () => void;
   /** Throws CHECKPOINT_CORRUPT for damage, STORE_FULL and errno errors as they are. */
   ask<C extends keyof Calls>(
     call: C,
@@ -50,6 +52,7 @@ export function createEngine(): Engine {
   const lanes: Lane[] = Array.from({ length: WORKERS }, () => ({}));
   const queue: Slice[] = [];
   let closed = false;
+  let kept = 0;
 
   function settle(lane: Lane, answered: Answered): void {
     const slice = lane.at;
@@ -66,7 +69,8 @@ export function createEngine(): Engine {
     worker.on('message', (answered: Answered) => settle(lane, answered));
     worker.on('error', error => settle(lane, { error }));
     worker.on('exit', () => {
-      if (lane.worker === worker) delete lane.worker;
+      if (lane.worker !== worker) return;
+      delete lane.worker;
       if (lane.at) settle(lane, { error: { name: 'Error', message: 'a worker of the image store ended' } });
     });
     lane.worker = worker;
@@ -81,7 +85,10 @@ export function createEngine(): Engine {
       lane.worker?.unref();
       lane.idle ??= setTimeout(() => {
         delete lane.idle;
-        if (!lane.at) void lane.worker?.terminate();
+        if (lane.at || kept > 0) return;
+        const { worker } = lane;
+        delete lane.worker; // What comes next starts another one.
+        void worker?.terminate();
       }, IDLE_MS).unref();
       return;
     }
@@ -94,6 +101,14 @@ export function createEngine(): Engine {
   }
 
   return {
+    keepWorkers() {
+      kept++;
+      let held = true;
+      return () => {
+        if (held) kept--;
+        held = false;
+      };
+    },
     ask: (call, args, options) =>
       new Promise((resolve, reject) => {
         if (closed) return reject(new PortLayerError('CANCELED', 'The service is ending.'));

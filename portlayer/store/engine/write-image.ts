@@ -54,6 +54,7 @@ export async function writeImage(
   const job = ++jobs;
   const priority = image.pages <= SMALL_PAGES ? PRIORITY.commit : PRIORITY.background;
   const workers = new Set<number>();
+  const release = engine.keepWorkers();
   try {
     const { value: keptTo } = await engine.ask('takeUp', [spec], { priority });
     if (image.keptBytes !== undefined && keptTo !== image.keptBytes) throw damagedAt(image.crid, keptTo);
@@ -68,6 +69,8 @@ export async function writeImage(
       await engine.ask('close', [job, false], { priority, worker }).catch(() => {});
     end(false);
     throw caught;
+  } finally {
+    release();
   }
 }
 

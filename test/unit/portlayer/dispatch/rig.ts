@@ -5,6 +5,8 @@ import { fakePlugin } from '../../../../executors/fake/plugin.js';
 import { createFakeWorld, type FakeTask, type FakeWorld } from '../../../../executors/fake/world.js';
 import { openCatalog } from '../../../../portlayer/catalog/sqlite-catalog.js';
 import { createDispatch, type RunningDispatch } from '../../../../portlayer/dispatch/create-dispatch.js';
+import { storePolicy } from '../../../../portlayer/dispatch/store-policy.js';
+import { createLocalHost } from '../../../../portlayer/environments/local/local-host.js';
 import type { CheckpointRecord } from '../../../../portlayer/model/checkpoint-record.js';
 import type { Environment } from '../../../../portlayer/plugin/environment.js';
 import type { LoaderPlugin } from '../../../../portlayer/plugin/loader.js';
@@ -57,7 +59,7 @@ const plainLoader: LoaderPlugin = {
 };
 
 /** A rig in a directory of its own. The test closes it. */
-export async function createRig(): Promise<Rig> {
+export async function createRig(policy: unknown = {}, withHost = false): Promise<Rig> {
   const world = createFakeWorld();
   const directory = await mkdtemp(join(tmpdir(), 'portlayer-rig-'));
   const log: string[] = [];
@@ -65,7 +67,14 @@ export async function createRig(): Promise<Rig> {
     const catalog = openCatalog(join(directory, 'catalog.db'));
     const audit = openAudit(join(directory, 'audit.log'), line => log.push(line));
     const registry = await createRegistry({
-      environments: [here],
+      environments: [
+        withHost
+          ? {
+              ...here,
+              host: createLocalHost({ name: 'local', stateDirectory: directory, initBinary: '/nonexistent' }),
+            }
+          : here,
+      ],
       executors: [fakePlugin(world)],
       loaders: [plainLoader],
       config: {},
@@ -78,6 +87,7 @@ export async function createRig(): Promise<Rig> {
       audit,
       registry,
       store,
+      storePolicy: storePolicy(policy),
       reserve: openReserve(join(directory, 'reserve')),
       specs: await openSpecStore(join(directory, 'specs'), line => log.push(line)),
       log: line => log.push(line),
