@@ -9,6 +9,7 @@ import { iterationBench } from './iteration-bench.js';
 import { memoBench } from './memo-bench.js';
 import { planBench } from './plan-bench.js';
 import { type Bench, type Row, skippedRow } from './row.js';
+import { sshBench } from './ssh-bench.js';
 import { storeBench } from './store-bench.js';
 import { triggerBench } from './trigger-bench.js';
 import { unaryBench } from './unary-bench.js';
@@ -27,7 +28,7 @@ const benches: readonly Bench[] = [
   memoBench,
 ];
 /** Those that take minutes: run by name only. */
-const long: readonly Bench[] = [vmforkBench, storeBench, vsphereBench];
+const long: readonly Bench[] = [vmforkBench, sshBench, storeBench, vsphereBench];
 const known = [...benches, ...long];
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } });
