@@ -123,4 +123,30 @@ describe('what a checkpoint is asked to be able to do', () => {
     expect(error.facts).to.include({ phase: 'dumping' });
     expect((await rig.dispatch.getContainer('a')).state).to.equal('running');
   });
+
+  it('is undone where the service ends between the plan and the act, and can be asked for again', async () => {
+    let planned = (): void => {};
+    const acting = new Promise<void>(resolve => {
+      planned = resolve;
+    });
+    rig.world.before = operation => {
+      if (operation !== 'quiesce') return;
+      planned();
+      return new Promise(() => {});
+    };
+    take({ need: { keep: 'process' } }).catch(() => {});
+    await acting;
+    await rig.restart();
+    rig.world.before = () => {};
+
+    const { items } = await rig.dispatch.listCheckpoints(
+      { states: ['requested', 'dumping', 'failed'] },
+      { size: 10 },
+    );
+    expect(items.map(({ state, mechanism, failure }) => [state, mechanism, failure?.code])).to.deep.equal([
+      ['failed', 'fake', 'CANCELED'],
+    ]);
+    expect((await rig.dispatch.getContainer('a')).state).to.equal('running');
+    expect((await take({ need: { keep: 'process' } })).state).to.equal('committed');
+  });
 });
