@@ -12,6 +12,7 @@ export function bringerOf(core: Core, from: CheckpointRecord, to = from.spec): B
   if (!mechanism) return undefined;
   return async (request, signal) => {
     const held = await holdOn(core, request.spec.environment, from, signal);
+    const wayIsFree = core.store.giveWay();
     try {
       // What went to another host was compared with its digest there.
       const here = remoteHost(core, request.spec.environment) === undefined;
@@ -20,6 +21,7 @@ export function bringerOf(core: Core, from: CheckpointRecord, to = from.spec): B
       const reader = { record: from, directory: held.directory };
       return await mechanism.restore(reader, request, executorOf(core, request.spec), signal);
     } finally {
+      wayIsFree();
       held.release();
     }
   };

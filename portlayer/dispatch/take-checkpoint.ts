@@ -65,6 +65,7 @@ export async function takeCheckpoint(
   const phases = new PhaseClock();
   const pause = limitPause(asked.maxPauseMs);
   const until = pause ? AbortSignal.any([signal, pause.signal]) : signal;
+  const wayIsFree = core.store.giveWay();
   try {
     requireQuota(core, uid);
     await core.store.requireRoom(0);
@@ -102,6 +103,7 @@ export async function takeCheckpoint(
     await undo(core, requested.crid, PortLayerError.from(cause));
     throw cause;
   } finally {
+    wayIsFree();
     pause?.end();
   }
 }

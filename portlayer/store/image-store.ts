@@ -49,6 +49,8 @@ export interface ImageStore extends AsyncDisposable {
    * image. It stays there until released: a removal waits. Throws CHECKPOINT_CORRUPT for an image that is damaged.
    */
   hold(crid: string): Promise<HeldImage>;
+  /** Until the returned function is called, work in the background leaves the machine to what somebody waits for. */
+  giveWay(): () => void;
   /** Writes the image back and lists it. Idempotent. Takes up what a killed service had written of it. */
   commit(request: CommitRequest): Promise<Committed>;
   /** Reads a packed layer back, for as long as `use` takes. Throws NOT_FOUND where the image does not hold it. */
@@ -139,6 +141,7 @@ export async function openImageStore(directory: string, options: StoreOptions = 
       return path;
     },
     hold: crid => parts.holds.read(crid, () => locate(crid)),
+    giveWay: () => engine.giveWay(),
     commit: request => commitImage(parts, request),
     async withLayer(crid, layer, use) {
       const held = await parts.holds.read(crid, async () => crid);

@@ -38,7 +38,7 @@ export async function writeBundle(
   });
   const resolvConf = request.spec.network === 'host' || options.veth ? await hostResolvConf(place) : '';
   await Promise.all([
-    files.writeAtomic(`${paths.bundle}/config.json`, JSON.stringify(config), 0o600),
+    files.writeAtomic(`${paths.bundle}/config.json`, JSON.stringify(config), 0o600, { durable: false }),
     files.makeDirectory(`${paths.relay}/bin`, 0o755),
   ]);
   const texts = Object.entries(ownFileTexts(identity, asked.address, resolvConf));

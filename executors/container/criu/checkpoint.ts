@@ -118,7 +118,9 @@ async function beginDump(
   await Promise.all([
     files.makeDirectory(imageOf(into.directory), 0o700),
     files.makeDirectory(work, 0o700),
-    files.writeAtomic(paths.criuConfig, criuConfig(options, place.layout.criuStep), 0o600),
+    files.writeAtomic(paths.criuConfig, criuConfig(options, place.layout.criuStep), 0o600, {
+      durable: false,
+    }),
   ]);
   const flags = ['--leave-running', '--file-locks', ...(options.tcpEstablished ? ['--tcp-established'] : [])];
   const verb = ['checkpoint', '--image-path', imageOf(into.directory), '--work-path', work, ...flags, uid];

@@ -26,7 +26,8 @@ export async function pauseOf(
 ): Promise<Pause> {
   const frozen = await containers.group(uid).frozen();
   const note = JSON.stringify({ frozen, work: workOf(into.directory) });
-  await place.host.files.writeAtomic(containers.paths(uid).dumping, note, 0o600);
+  // Of no use once the host has stopped: then nothing of the container is left to be thawed.
+  await place.host.files.writeAtomic(containers.paths(uid).dumping, note, 0o600, { durable: false });
   return { end: () => endPause(place, containers, uid, frozen) };
 }
 

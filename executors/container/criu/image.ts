@@ -32,7 +32,9 @@ export async function writeImageFacts(
   facts: Omit<ImageFacts, 'version' | 'files'>,
 ): Promise<void> {
   const files = await listFiles(host, directory);
-  await host.files.writeAtomic(factsOf(directory), JSON.stringify({ version: 1, ...facts, files }), 0o600);
+  const text = JSON.stringify({ version: 1, ...facts, files });
+  // As durable as the files it names: a sync here would wait for all that the dump has just written.
+  await host.files.writeAtomic(factsOf(directory), text, 0o600, { durable: false });
 }
 
 /**

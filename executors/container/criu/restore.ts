@@ -46,9 +46,11 @@ export async function restoreCopy(
   const options = optionsOf(spec);
   const cleared = clearRun(place, containers, request).then(() => parts.disk.discard(uid));
   cleared.catch(() => {});
-  await checkImage(host, from.directory, facts);
-  await checkNeeded(host, spec, facts.needed ?? []);
-  await cleared;
+  await Promise.all([
+    checkImage(host, from.directory, facts),
+    checkNeeded(host, spec, facts.needed ?? []),
+    cleared,
+  ]);
   const limit = AbortSignal.any([signal, AbortSignal.timeout(place.config.restoreMs ?? defaultRestoreMs)]);
   const identity = options.keepIdentity
     ? identityOf(from.record.containerUid, from.record.spec)
@@ -59,8 +61,10 @@ export async function restoreCopy(
     const [{ overlay, setup }] = await Promise.all([
       prepareRun(place, containers, { request, options, identity, address, bin }, limit),
       host.files.makeDirectory(`${paths.directory}/restore`, 0o700),
-      host.files.writeAtomic(paths.criuConfig, criuConfig(options, place.layout.criuStep), 0o600),
-      host.files.writeAtomic(paths.restoring, JSON.stringify(introduction), 0o600),
+      host.files.writeAtomic(paths.criuConfig, criuConfig(options, place.layout.criuStep), 0o600, {
+        durable: false,
+      }),
+      host.files.writeAtomic(paths.restoring, JSON.stringify(introduction), 0o600, { durable: false }),
     ]);
     const flags = ['--detach', '--file-locks', ...(options.tcpEstablished ? ['--tcp-established'] : [])];
     const where = ['--image-path', imageOf(from.directory), '--work-path', `${paths.directory}/restore`];

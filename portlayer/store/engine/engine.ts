@@ -23,6 +23,8 @@ export interface Sliced<T> {
 export interface Engine extends AsyncDisposable {
   /** Keeps the workers that run, until the returned function is called: they hold something back. */
   keepWorkers(): () => void;
+  /** Until the returned function is called, slices of the lowest priority are held back, each by at most 400 ms. */
+  giveWay(): () => void;
   /** Throws CHECKPOINT_CORRUPT for damage, STORE_FULL and errno errors as they are. */
   ask<C extends keyof Calls>(
     call: C,
@@ -35,8 +37,12 @@ export interface Engine extends AsyncDisposable {
 export const WORKERS = 2;
 /** After so long without work a worker ends: it takes 10 MiB. */
 const IDLE_MS = 30_000;
+/** So long a slice is held back at most: two slices of 4 MiB go on in that time, so that no commit waits for ever. */
+const YIELD_MS = 400;
 
 interface Slice extends SliceOptions, Asked {
+  /** Until when it may be held back, by `performance.now()`. */
+  readonly patientUntil: number;
   readonly resolve: (sliced: Sliced<unknown>) => void;
   readonly reject: (error: Error) => void;
 }
@@ -53,6 +59,8 @@ export function createEngine(): Engine {
   const queue: Slice[] = [];
   let closed = false;
   let kept = 0;
+  let ways = 0;
+  let wake: NodeJS.Timeout | undefined;
 
   function settle(lane: Lane, answered: Answered): void {
     const slice = lane.at;
@@ -79,9 +87,12 @@ export function createEngine(): Engine {
 
   function next(lane: Lane): void {
     if (lane.at) return;
-    const index = queue.findIndex(({ worker }) => worker === undefined || worker === lanes.indexOf(lane));
+    const index = queue.findIndex(
+      slice => (slice.worker === undefined || slice.worker === lanes.indexOf(lane)) && !isHeldBack(slice),
+    );
     const slice = index < 0 ? undefined : queue.splice(index, 1)[0];
     if (!slice) {
+      if (ways > 0 && queue.length > 0) wake ??= setTimeout(wakeAll, YIELD_MS / 4);
       lane.worker?.unref();
       lane.idle ??= setTimeout(() => {
         delete lane.idle;
@@ -100,7 +111,33 @@ export function createEngine(): Engine {
     worker.postMessage({ call: slice.call, args: slice.args, background: slice.background } satisfies Asked);
   }
 
+  function isHeldBack({ priority, patientUntil }: Slice): boolean {
+    return ways > 0 && priority >= PRIORITY.background && performance.now() < patientUntil;
+  }
+
+  function wakeAll(): void {
+    wake = undefined;
+    nextOfAll();
+  }
+
+  function nextOfAll(): void {
+    // Lanes that have a worker first: starting one takes longer than most slices.
+    for (const lane of [...lanes].sort((a, b) => Number(!a.worker) - Number(!b.worker))) {
+      if (queue.length === 0) return;
+      next(lane);
+    }
+  }
+
   return {
+    giveWay() {
+      ways++;
+      let held = true;
+      return () => {
+        if (!held) return;
+        held = false;
+        if (--ways === 0) nextOfAll();
+      };
+    },
     keepWorkers() {
       kept++;
       let held = true;
@@ -117,22 +154,20 @@ export function createEngine(): Engine {
           call,
           args,
           background,
+          patientUntil: performance.now() + YIELD_MS,
           ...options,
           resolve: resolve as Slice['resolve'],
           reject,
         };
         const before = queue.findIndex(({ priority }) => priority > slice.priority);
         queue.splice(before < 0 ? queue.length : before, 0, slice);
-        // Lanes that have a worker first: starting one takes longer than most slices.
-        for (const lane of [...lanes].sort((a, b) => Number(!a.worker) - Number(!b.worker))) {
-          if (!queue.includes(slice)) break;
-          next(lane);
-        }
+        nextOfAll();
       }),
     async [Symbol.asyncDispose]() {
       closed = true;
       for (const slice of queue.splice(0))
         slice.reject(new PortLayerError('CANCELED', 'The service is ending.'));
+      clearTimeout(wake);
       for (const lane of lanes) clearTimeout(lane.idle);
       await Promise.all(lanes.map(lane => lane.worker?.terminate()));
     },
