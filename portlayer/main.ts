@@ -11,6 +11,7 @@ import { type ConfiguredPlugin, checkConfigFile } from './check-config-file.js';
 import { socketPath } from './client/address.js';
 import { createClosers } from './closers.js';
 import { createDispatch, type RunningDispatch } from './dispatch/create-dispatch.js';
+import { leftovers } from './dispatch/leftovers.js';
 import { type Rebuilt, rebuild } from './dispatch/rebuild.js';
 import { type StorePolicy, storePolicy } from './dispatch/store-policy.js';
 import { createLocalEnvironment } from './environments/local/local-environment.js';
@@ -22,6 +23,7 @@ import { openEnvironments } from './open-environments.js';
 import { packageRoot } from './package-root.js';
 import type { EnvironmentPlugin } from './plugin/environment.js';
 import type { ExecutorPlugin } from './plugin/executor.js';
+import type { Leftover } from './plugin/leftovers.js';
 import { createRegistry, type PlacedOffer, type Registry } from './plugin/registry.js';
 import { openAudit } from './policy/audit.js';
 import { type PluginConfig, readConfig, type ServiceConfig } from './read-config.js';
@@ -164,6 +166,21 @@ export async function surveyHere(
   const opened = await openRegistry(options, true);
   await using registry = opened.registry;
   return await registry.survey(true);
+}
+
+/** What killed runs left behind of a state directory; with `sweep` it is removed: WRONG_STATE where a service uses it. */
+export async function leftBehindHere(
+  options: Omit<ServiceOptions, 'socketPath'>,
+  sweep: boolean,
+): Promise<readonly Leftover[]> {
+  if (sweep) requireUnused(join(options.stateDirectory, 'catalog.db'));
+  const opened = await openRegistry(options, true);
+  await using registry = opened.registry;
+  const found: Leftover[] = [];
+  const alone = (_uid: string, remove: () => Promise<void>) => remove();
+  for await (const each of leftovers({ registry, log: options.log }, sweep ? alone : undefined))
+    found.push(each);
+  return found;
 }
 
 /**

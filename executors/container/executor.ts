@@ -15,6 +15,7 @@ import { createExec } from './exec.js';
 import { fingerprintPlace } from './fingerprint.js';
 import { directoryOf, makeHandle } from './handle.js';
 import { createInside } from './inside.js';
+import { createLeftovers } from './leftovers.js';
 import type { Place } from './place.js';
 import { startContainer } from './start.js';
 import { sweepRun } from './sweep.js';
@@ -96,6 +97,7 @@ export function createContainerExecutor(place: Place, log: (message: string) => 
     bind: createBind(place, containers),
     exec: createExec(place, containers),
     inside: createInside(place, containers),
+    leftovers: createLeftovers(place, containers),
     checkpoint: criu.mechanism,
     async [Symbol.asyncDispose]() {
       containers.close();

@@ -18,6 +18,12 @@ export interface ServeOptions {
   readonly config?: string;
 }
 
+/** One thing that a killed run left on its host: a process, a mount, a cgroup, or runc's state. */
+export interface Leftover {
+  readonly kind: string;
+  readonly id: string;
+}
+
 /** What a rebuild of the catalog from the manifests beside the images found. */
 export interface RebuildSummary {
   readonly containers: number;
@@ -35,6 +41,8 @@ export interface LocalService {
   serve(options: ServeOptions): Promise<void>;
   /** Looks at this host. */
   doctor(options: ServeOptions): Promise<readonly LevelOffer[]>;
+  /** What killed runs left behind of a service that does not run; with `sweep` it is removed. */
+  leftBehind(options: ServeOptions, sweep: boolean): Promise<readonly Leftover[]>;
   /** Makes the catalog of a stopped service again. Absent: the default state directory. */
   rebuild(stateDir?: string): Promise<RebuildSummary>;
   /** Shows what the port layer does, on this host; gives the exit code. */
@@ -61,6 +69,11 @@ export async function loadLocalService(log: (line: string) => void): Promise<Loc
         ...(config !== undefined && { configFile: config }),
         log,
       }),
+    leftBehind: ({ stateDir, config }, sweep) =>
+      main.leftBehindHere(
+        { stateDirectory: directory(stateDir), ...(config !== undefined && { configFile: config }), log },
+        sweep,
+      ),
     async rebuild(stateDir) {
       const problems: string[] = [];
       const { containers, checkpoints } = await main.rebuildCatalog({

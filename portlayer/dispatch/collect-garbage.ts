@@ -1,17 +1,19 @@
 import type { CheckpointRecord } from '../model/checkpoint-record.js';
+import type { Leftover } from '../plugin/leftovers.js';
 import { PAGE_BYTES } from '../store/format/page.js';
 import { dropUnusedData } from './checkpoints.js';
 import type { Core } from './core.js';
 import { committedRecords, evictLayer, isEvictable } from './layer-cache.js';
+import { leftovers } from './leftovers.js';
 
 /** One thing that a collection removes, or would. */
 export interface Garbage {
   /**
    * `data`: of a removed checkpoint, and nobody points into it. `sparse-data`: those who do need less than half of it.
-   * `dump`, `layer`: copies of what a committed image holds.
+   * `dump`, `layer`: copies of what a committed image holds. The others: what a killed run left on its host.
    */
-  readonly kind: 'data' | 'sparse-data' | 'dump' | 'layer';
-  /** A CRID, or a layer's name. */
+  readonly kind: 'data' | 'sparse-data' | 'dump' | 'layer' | Leftover['kind'];
+  /** A CRID, a layer's name, or what a leftover is called. */
   readonly id: string;
   readonly bytes: number;
 }
@@ -32,6 +34,8 @@ export async function* collectGarbage(
   core: Core,
   { dryRun, cacheBytes }: Collecting,
 ): AsyncIterable<Garbage> {
+  const alone = (uid: string, sweep: () => Promise<void>) => core.locks.run(uid, 'sweep', sweep);
+  for await (const { kind, id } of leftovers(core, dryRun ? undefined : alone)) yield { kind, id, bytes: 0 };
   for (const { crid, bytes } of await core.store.retired()) {
     if (core.catalog.checkpoint(crid)) continue; // Its removal is under way.
     const users = core.catalog.dataUsers(crid);

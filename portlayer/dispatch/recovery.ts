@@ -10,6 +10,7 @@ import type { Committer } from './committer.js';
 import { removeContainer } from './containers.js';
 import { type Core, executorOf, recordOf } from './core.js';
 import { sweepCopies } from './image-travel.js';
+import { leftovers } from './leftovers.js';
 import { brought, type Runs } from './runs.js';
 import { fillStandbys } from './standbys.js';
 
@@ -47,6 +48,9 @@ export async function recover(core: Core, runs: Runs, committer: Committer): Pro
     });
     if (outcome) counts[outcome] += 1;
   });
+  // After they were taken up: recording an exit reads what the sweep would remove.
+  const alone = (uid: string, work: () => Promise<void>) => core.locks.run(uid, 'sweep', work, Infinity);
+  for await (const { kind, id } of leftovers(core, alone)) core.log(`swept ${kind} ${id}`);
   for (const crid of core.catalog.crids(['removed'])) await remove(core, crid, true);
   for (const crid of uncommitted) committer.schedule(crid);
   for (const { crid } of core.catalog.checkpoints({

@@ -100,7 +100,7 @@ export function deferExecutor(name: string, host: Host, make: () => Promise<Exec
       await executor?.[Symbol.asyncDispose]();
     },
   };
-  for (const facet of ['bind', 'exec', 'inside', 'checkpoint', 'defaultNetwork'] as const) {
+  for (const facet of ['bind', 'exec', 'inside', 'leftovers', 'checkpoint', 'defaultNetwork'] as const) {
     Object.defineProperty(deferred, facet, { get: () => made?.[facet], enumerable: true });
   }
   Object.defineProperty(deferred.disk, 'packing', { get: () => made?.disk.packing, enumerable: true });

@@ -4,6 +4,7 @@ import type { ExitResult, Handle } from '../model/container-record.js';
 import type { ContainerSpec, ResourceSpec } from '../model/container-spec.js';
 import type { Environment } from './environment.js';
 import type { Finished, Host, TreeFacts } from './host.js';
+import type { Leftovers } from './leftovers.js';
 import type { LaunchPlan } from './loader.js';
 import type { Mechanism } from './mechanism.js';
 
@@ -194,6 +195,7 @@ export interface Executor extends AsyncDisposable {
   readonly bind?: Bind;
   readonly exec?: Exec;
   readonly inside?: Inside;
+  readonly leftovers?: Leftovers;
   /** Present where this executor can checkpoint what runs in it. */
   readonly checkpoint?: Mechanism;
 }

@@ -14,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { PortLayerError } from '../../../portlayer/errors/port-layer-error.js';
+import { leftBehindHere } from '../../../portlayer/main.js';
 import {
   argumentsOf,
   childrenOf,
@@ -320,6 +321,27 @@ describe('runc, CRIU or the service killed half-way', function () {
       execFileSync('umount', ['-l', small]);
       rmSync(small, { recursive: true });
     }
+  });
+
+  it('what is left when a monitor is killed is named, and swept without a start of the service', async () => {
+    const { uid } = await world.run('one', counter);
+    await world.said('one', /^3$/);
+    const directory = join(world.stateDirectory, 'container/containers', uid);
+    const runc = join(world.stateDirectory, 'container/runc', uid);
+    const options = { stateDirectory: world.stateDirectory, config: { container: {} }, log: () => {} };
+    const kinds = async (sweep: boolean) =>
+      (await leftBehindHere(options, sweep)).map(({ kind, id }) => `${kind} ${id.split(' ').at(-1)}`);
+    await world.endService();
+    expect(await kinds(true), 'a container that is watched over is left alone').to.deep.equal([]);
+    process.kill(Number(readFileSync(join(directory, 'monitor.pid'), 'utf8')), 'SIGKILL');
+    for (const until = Date.now() + 30_000; Date.now() < until && !(await kinds(false)).length; )
+      await sleep(50);
+    expect(await kinds(false)).to.include(`state ${runc}`);
+    expect((await kinds(true)).some(line => line.startsWith('cgroup '))).to.equal(true);
+    expect(await kinds(false)).to.deep.equal([]);
+    expect(leftovers(world.stateDirectory, uid)).to.deep.equal([]);
+    await world.beginService();
+    expect((await world.dispatch.getContainer('one')).state).to.equal('exited');
   });
 
   it('what a killed service left frozen is thawed at the next start, and stays paused where it was paused', async () => {

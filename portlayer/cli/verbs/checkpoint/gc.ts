@@ -7,7 +7,7 @@ import { doing, newVerb, type VerbContext } from '../../verb.js';
 export function gcVerb(context: VerbContext): Command {
   const command = newVerb(
     'gc',
-    'Free what no checkpoint needs: data of removed ones, and copies beyond the limit.',
+    'Free what nobody needs: data of removed checkpoints, copies beyond the limit, what killed runs left.',
   )
     .option('--dry-run', 'only tell what it would free, and how many bytes')
     .option('--copies', 'also every dump and layer on disk that committed images hold too');

@@ -357,6 +357,23 @@ describe('the verbs of the command line', () => {
     ]);
   });
 
+  it('doctor names what killed runs left behind, and has the service remove it', async () => {
+    const asked: boolean[] = [];
+    await using service = await startTestService({
+      async *collectGarbage(dryRun) {
+        asked.push(dryRun);
+        yield { kind: 'process', id: '4711 redis-server', bytes: 0 };
+        yield { kind: 'data', id: CRID, bytes: 4096 };
+      },
+    });
+    const looked = await runCli(service.address, ['doctor']);
+    expect(looked.stdout).to.contain('Left behind by runs that were killed:\n  process: 4711 redis-server\n');
+    expect(looked.stdout).not.to.contain(CRID);
+    const swept = await runCli(service.address, ['doctor', '--sweep']);
+    expect(swept.stdout).to.equal('removed process: 4711 redis-server\n');
+    expect(asked).to.deep.equal([true, false]);
+  });
+
   it('capabilities shows what a container’s levels can do together', async () => {
     const { stdout } = await cli('capabilities', 'web');
     expect(stdout).to.match(/bind +executor +process +no: cgroup-freezer: no/);
@@ -422,11 +439,19 @@ describe('the command line where something is wrong', () => {
   });
 
   it('doctor looks from here where no service runs', async () => {
-    const local = { doctor: async () => SAMPLE_LEVELS };
+    const local = {
+      doctor: async () => SAMPLE_LEVELS,
+      leftBehind: async (_: unknown, sweep: boolean) => [
+        { kind: 'cgroup', id: sweep ? '/gone' : '/sys/fs/cgroup/portlayer/01' },
+      ],
+    };
     const { code, stdout, stderr } = await runCli('unix:/nonexistent/p.sock', ['doctor'], { local });
     expect(code).to.equal(0);
     expect(stdout).to.contain('executor      process');
     expect(stderr).to.contain('looking from here');
+    expect(stdout).to.match(/\n {2}cgroup: \/sys\/fs\/cgroup\/portlayer\/01\n {2}remove it: .*--sweep\n$/);
+    const swept = await runCli('unix:/nonexistent/p.sock', ['doctor', '--sweep'], { local });
+    expect(swept.stdout).to.equal('removed cgroup: /gone\n');
   });
 
   it('serve, demo and doctor --rebuild hand over to the local service', async () => {
