@@ -12,7 +12,7 @@ export interface ReadOptions {
   readonly pace?: Pace;
 }
 
-/** Writes files of an image out: sparse, their pages in the order in which the data files hold them. */
+/** Writes files of an image out, sparse: one worker from the first page on, the other from the last, until they meet. */
 export async function readImage(
   engine: Engine,
   spec: ReadSpec,
@@ -27,10 +27,12 @@ export async function readImage(
   }
   const { value: plan } = await engine.ask('plan', [spec], { priority });
   let next = 0;
-  await inLanes(async () => {
-    for (let slice = next++; slice < plan.cuts.length; slice = next++) {
+  let end = plan.cuts.length;
+  await inLanes(async lane => {
+    // Neighbours need the same frames, which a worker keeps from one to the next.
+    while (next < end) {
       signal?.throwIfAborted();
-      await engine.ask('copy', [plan, slice, targets], { priority });
+      await engine.ask('copy', [plan, lane % 2 === 0 ? next++ : --end, targets], { priority });
     }
   });
 }
@@ -48,7 +50,7 @@ export async function checkSource(
   }
 }
 
-async function inLanes(lane: () => Promise<void>): Promise<void> {
-  const ended = await Promise.allSettled(Array.from({ length: WORKERS }, lane));
+async function inLanes(lane: (index: number) => Promise<void>): Promise<void> {
+  const ended = await Promise.allSettled(Array.from({ length: WORKERS }, (_, index) => lane(index)));
   for (const each of ended) if (each.status === 'rejected') throw each.reason;
 }

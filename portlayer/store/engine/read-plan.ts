@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { threadId } from 'node:worker_threads';
 import { decodeRuns, FIRST_SOURCE, OWN, RUN_FIELDS, type Runs, ZERO } from '../format/chunk-map.js';
 import { decodeTrailer, encodeHeader, HEADER_BYTES, type Trailer } from '../format/data-file.js';
 import { FRAME_PAGES, HASH_BYTES } from '../format/page.js';
@@ -28,11 +29,19 @@ export interface ReadSpec {
 
 /** Numbers of one entry of a plan: frame, page within it, page of the image, count. */
 export const ENTRY_FIELDS = 4;
-/** Frames of one slice: 4 MiB before compression. */
-const SLICE_FRAMES = 64;
+/** Pages of the image that one slice makes at most: 16 MiB. */
+const MOST_SLICE = 4096;
+/** And at least, so that both workers have some of a small image. */
+const LEAST_SLICE = 1024;
 
-/** In which order to read which frames, and where their pages belong: each frame once, front to back. */
+/**
+ * In which order to read which frames, and where their pages belong. Each slice is one stretch of the image, so that it
+ * is written in long pieces however scattered its pages lie: at depth 50, writing pages singly took half of the time.
+ * Within it each frame is read once, front to back.
+ */
 export interface ReadPlan {
+  /** One of its kind in this process. */
+  readonly id: string;
   /** Data files, in the order of `starts`. */
   readonly paths: readonly string[];
   /** Index of each data file's first frame. */
@@ -41,7 +50,13 @@ export interface ReadPlan {
   readonly entries: Int32Array;
   /** Where each slice of the entries ends. */
   readonly cuts: readonly number[];
+  /** A slice's pages are those between two multiples of this. */
+  readonly slicePages: number;
+  /** For each frame, 1 where more than one slice needs it: it is kept from one to the next. */
+  readonly again: Uint8Array;
 }
+
+let plans = 0;
 
 /** A data file's trailer, held against what the manifest says of it. Throws {@link DamagedError}. */
 export function readTrailer(source: DataSource): Trailer {
@@ -82,9 +97,11 @@ export function readRuns({ map, pages, data }: Pick<ReadSpec, 'map' | 'pages' | 
   }
 }
 
-/** Plans the reading of an image in the order of its sources: cold, random placement costs five times as much. */
+/** Plans the reading of an image. */
 export function planReading(spec: ReadSpec): ReadPlan {
-  const wanted = entriesOf(readRuns(spec), spec.range);
+  const [from, to] = spec.range;
+  const slicePages = Math.min(Math.max(Math.ceil((to - from) / 8), LEAST_SLICE), MOST_SLICE);
+  const wanted = entriesOf(readRuns(spec), spec.range, slicePages);
   const used = new Map<number, { readonly start: number; readonly indexes: Int32Array }>();
   const plan = { paths: [] as string[], starts: [] as number[] };
   const framesOf: (readonly [number, Trailer['frames']])[] = [];
@@ -101,12 +118,13 @@ export function planReading(spec: ReadSpec): ReadPlan {
   const shared = new Uint8Array(new SharedArrayBuffer(Math.max(total, 1) * RECORD_BYTES));
   for (const [start, frames] of framesOf)
     for (const [index, frame] of frames.entries()) putFrame(shared, start + index, frame);
-  const { entries, cuts } = sortByFrame(wanted, total, where => used.get(where)!);
-  return { ...plan, frames: shared, entries, cuts };
+  const { entries, cuts } = sortEntries(wanted, total, slicePages, where => used.get(where)!);
+  const id = `${threadId}.${++plans}`;
+  return { ...plan, id, frames: shared, entries, cuts, slicePages, again: usedAgain(entries, cuts, total) };
 }
 
-/** What is wanted of the map, cut where frames end: where, position, page of the image, count. */
-function entriesOf(runs: Runs, [from, to]: ReadSpec['range']): number[] {
+/** What is wanted of the map, cut where frames and slices end: where, position, page of the image, count. */
+function entriesOf(runs: Runs, [from, to]: ReadSpec['range'], slicePages: number): number[] {
   const wanted: number[] = [];
   let page = 0;
   for (let i = 0; i < runs.length && page < to; i += RUN_FIELDS) {
@@ -114,7 +132,7 @@ function entriesOf(runs: Runs, [from, to]: ReadSpec['range']): number[] {
     const end = Math.min(page + count, to);
     for (let at = Math.max(page, from); where !== ZERO && at < end; ) {
       const is = position + at - page;
-      const some = Math.min(FRAME_PAGES - (is % FRAME_PAGES), end - at);
+      const some = Math.min(FRAME_PAGES - (is % FRAME_PAGES), slicePages - (at % slicePages), end - at);
       wanted.push(where, is, at, some);
       at += some;
     }
@@ -132,41 +150,66 @@ function indexesOf(frames: Trailer['frames']): Int32Array {
   return indexes;
 }
 
-/** Sorts by counting: a million entries take milliseconds. */
-function sortByFrame(
+/** By slice, and within a slice by frame. Sorts by counting, twice: a million entries take milliseconds. */
+function sortEntries(
   wanted: readonly number[],
   frames: number,
+  slicePages: number,
   usedOf: (where: number) => { readonly start: number; readonly indexes: Int32Array },
 ): Pick<ReadPlan, 'entries' | 'cuts'> {
-  const counts = new Int32Array(frames + 1);
-  const frameOf = new Int32Array(wanted.length / 4);
-  for (let i = 0; i < frameOf.length; i++) {
+  const count = wanted.length / 4;
+  const frameOf = new Int32Array(count);
+  const sliceOf = new Int32Array(count);
+  let slices = 0;
+  for (let i = 0; i < count; i++) {
     const { start, indexes } = usedOf(wanted[i * 4]!);
     const index = indexes[Math.floor(wanted[i * 4 + 1]! / FRAME_PAGES)] ?? -1;
     if (index < 0) throw new DamagedError('the chunk map points to a page that is nowhere');
     frameOf[i] = start + index;
-    counts[start + index + 1]!++;
+    sliceOf[i] = Math.floor(wanted[i * 4 + 2]! / slicePages);
+    slices = Math.max(slices, sliceOf[i]! + 1);
   }
-  for (let frame = 0; frame < frames; frame++) counts[frame + 1]! += counts[frame]!;
-  const next = counts.slice();
-  const entries = new Int32Array(new SharedArrayBuffer(Math.max(frameOf.length, 1) * ENTRY_FIELDS * 4));
-  frameOf.forEach((frame, i) => {
-    const at = next[frame]!++ * ENTRY_FIELDS;
-    entries[at] = frame;
-    entries[at + 1] = wanted[i * 4 + 1]! % FRAME_PAGES;
-    entries[at + 2] = wanted[i * 4 + 2]!;
-    entries[at + 3] = wanted[i * 4 + 3]!;
+  const inOrder = Int32Array.from({ length: count }, (_, i) => i);
+  const byFrame = sortedBy(inOrder, frameOf, frames).order;
+  const { order, ends } = sortedBy(byFrame, sliceOf, slices);
+  const entries = new Int32Array(new SharedArrayBuffer(Math.max(count, 1) * ENTRY_FIELDS * 4));
+  order.forEach((i, at) => {
+    entries[at * ENTRY_FIELDS] = frameOf[i]!;
+    entries[at * ENTRY_FIELDS + 1] = wanted[i * 4 + 1]! % FRAME_PAGES;
+    entries[at * ENTRY_FIELDS + 2] = wanted[i * 4 + 2]!;
+    entries[at * ENTRY_FIELDS + 3] = wanted[i * 4 + 3]!;
   });
-  const cuts: number[] = [];
-  let inSlice = 0;
-  for (let frame = 0; frame < frames; frame++) {
-    if (counts[frame + 1] === counts[frame]) continue;
-    if (++inSlice < SLICE_FRAMES && frame < frames - 1) continue;
-    cuts.push(counts[frame + 1]!);
-    inSlice = 0;
+  // A slice of nothing but zeros has no entries, and is none.
+  return { entries, cuts: [...ends].filter((end, slice) => end > (ends[slice - 1] ?? 0)) };
+}
+
+/** See {@link ReadPlan.again}. */
+function usedAgain(entries: Int32Array, cuts: readonly number[], frames: number): Uint8Array {
+  const again = new Uint8Array(new SharedArrayBuffer(Math.max(frames, 1)));
+  const lastIn = new Int32Array(frames).fill(-1);
+  let slice = 0;
+  for (let i = 0; i < (cuts.at(-1) ?? 0); i++) {
+    while (i >= cuts[slice]!) slice++;
+    const frame = entries[i * ENTRY_FIELDS]!;
+    if (lastIn[frame]! >= 0 && lastIn[frame] !== slice) again[frame] = 1;
+    lastIn[frame] = slice;
   }
-  if (frameOf.length > 0 && cuts.at(-1) !== frameOf.length) cuts.push(frameOf.length);
-  return { entries, cuts };
+  return again;
+}
+
+/** An order that is kept among equal keys, and where the entries of each key end in it. */
+function sortedBy(
+  order: Int32Array,
+  keyOf: Int32Array,
+  keys: number,
+): { readonly order: Int32Array; readonly ends: Int32Array } {
+  const ends = new Int32Array(keys);
+  for (const i of order) ends[keyOf[i]!]!++;
+  for (let key = 1; key < keys; key++) ends[key]! += ends[key - 1]!;
+  const next = ends.slice();
+  const sorted = new Int32Array(order.length);
+  for (let at = order.length - 1; at >= 0; at--) sorted[--next[keyOf[order[at]!]!]!] = order[at]!;
+  return { order: sorted, ends };
 }
 
 /** The hashes of an image's pages, from the trailers of the data they are in. */
