@@ -27,7 +27,9 @@ export function createInside(place: Place, containers: Containers): Inside {
     },
     async run(uid, argv, { pids = false, signal } = {}) {
       if (place.nsenter === undefined) throw nsenterMissing();
-      const target = ['--target', String(await init(uid)), '--net', ...(pids ? ['--pid'] : [])];
+      // Without root the other namespaces belong to the container's user namespace, and open with it.
+      const user = place.rootless ? ['--user', '--preserve-credentials'] : [];
+      const target = ['--target', String(await init(uid)), ...user, '--net', ...(pids ? ['--pid'] : [])];
       return place.host.run([place.nsenter, ...target, '--', ...argv], signal ? { signal } : {});
     },
   };
