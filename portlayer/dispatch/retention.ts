@@ -7,15 +7,17 @@ import type { Retention } from './store-policy.js';
 const ALL = 1_000_000;
 
 /**
- * Which of a container's committed checkpoints, newest first, are to go. The newest stays, and so do pinned and
- * published ones; these count all the same. Pure.
+ * Which of a container's committed checkpoints are to go. The newest stays, and so do pinned and published ones; these
+ * count all the same. Pure.
  */
 export function expired(
-  newestFirst: readonly CheckpointRecord[],
+  records: readonly CheckpointRecord[],
   retention: Retention,
   nowMs: number,
 ): readonly CheckpointRecord[] {
   let bytes = 0;
+  // Not by their CRIDs: after a clock went backwards, what was taken last has a lower one than what was before it.
+  const newestFirst = [...records].sort((a, b) => b.ordinal - a.ordinal);
   return newestFirst.filter((record, index) => {
     bytes += record.image?.storedBytes ?? 0;
     if (index === 0 || record.pinned || record.published !== undefined) return false;
