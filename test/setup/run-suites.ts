@@ -23,6 +23,8 @@ const SUITES = [
   { name: 'machine', files: 'test/host/qemu/*.test.ts', minutes: 20 },
   // A boot for nearly each of its tests, mostly under emulation: by name only.
   { name: 'machine-conformance', files: 'test/host/qemu/long/*.test.ts', minutes: 30, byName: true },
+  // The whole conformance suite of the container executor as an ordinary user; its core is in `host`.
+  { name: 'rootless', files: 'test/host/rootless/*.test.ts', minutes: 10, byName: true },
   // Every executor once more, on a remote host; and a hundred cuts.
   { name: 'remote', files: 'test/host/ssh/by-name/*.test.ts', minutes: 30, byName: true },
 ] as const;
