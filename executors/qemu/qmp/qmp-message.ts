@@ -44,6 +44,7 @@ export interface QmpCommands {
       readonly ram?: { readonly 'dirty-sync-count': number };
     }
   >;
+  'query-rx-filter': Command<undefined, readonly { readonly name: string; readonly 'main-mac': string }[]>;
   'query-cpu-model-expansion': Command<
     { readonly type: 'full'; readonly model: { readonly name: string } },
     { readonly model: { readonly props: Readonly<Record<string, unknown>> } }

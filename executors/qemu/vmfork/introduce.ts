@@ -2,6 +2,10 @@ import { randomBytes } from 'node:crypto';
 import type { MonitorClient } from '../../../portlayer/environments/monitor/monitor-client.js';
 import { PortLayerError } from '../../../portlayer/errors/port-layer-error.js';
 import { GATEWAY, type Identity } from '../identity.js';
+import type { MachinePaths } from '../layout.js';
+import type { Place } from '../place.js';
+import { awaitQmpSocket } from '../qmp/await-socket.js';
+import { type Qmp, withQmp } from '../qmp/qmp-client.js';
 
 /** What a copy has still to be told of itself; kept in a file until it has confirmed it. */
 export interface Introduction {
@@ -22,15 +26,33 @@ export function newIntroduction(incarnation: string, crid: string, identity: Ide
 }
 
 /**
- * Gives a copy its identity by the relay's answer `restored`, waits for its word, and compares what the guest's PID 1
- * has then read from its kernel and files with what it was told to be. Resolves with the microseconds that the guest
- * took for it. Throws WRONG_STATE where it ends before, EXECUTOR_UNAVAILABLE where it is not what it was told to be.
+ * Gives a copy its identity by the relay's answer `restored`, lets it go where it `mayWait`, waits for its word, and compares
+ * what the guest's PID 1 has then read from its kernel and files, and what QEMU says of its network card, with what it
+ * was told to be. Resolves with the microseconds that the guest took for it. Throws WRONG_STATE where it ends before,
+ * EXECUTOR_UNAVAILABLE where it is not what it was told to be.
  */
 export async function introduce(
+  place: Place,
+  paths: MachinePaths,
   client: MonitorClient,
   who: Introduction,
+  mayWait: boolean,
   signal: AbortSignal,
 ): Promise<number> {
+  const word = told(client, who, signal);
+  // QEMU serves one conversation at a time, and it is begun beside the guest's work: each of its steps costs a fork's time.
+  const watched = awaitQmpSocket(place.host, paths.qmp, client, signal).then(() =>
+    withQmp(place.host, paths.qmp, qmp => letGoAndSee(qmp, mayWait, who.identity, word), {
+      signal,
+      ms: place.config.restoreMs,
+    }),
+  );
+  const [ready] = await Promise.all([word, watched]);
+  return Number(/ is-took-us=(\d{1,12})(?= |$)/.exec(ready)?.[1] ?? 0);
+}
+
+/** The copy's word, if it is right. */
+async function told(client: MonitorClient, who: Introduction, signal: AbortSignal): Promise<string> {
   const { hostname, machineId, mac, address } = who.identity;
   const network = address === undefined ? '' : ` mac=${mac} address=${address} gateway=${GATEWAY}`;
   const self = `gen=${who.generation} seed=${who.seed} hostname=${hostname} machine-id=${machineId}`;
@@ -50,7 +72,22 @@ export async function introduce(
   ];
   const wrong = wanted.filter(part => !said.has(part));
   if (wrong.length > 0 || ready.includes(' missed=')) throw notIntroduced(wrong.join(' '), ready);
-  return Number(/ is-took-us=(\d{1,12})(?= |$)/.exec(ready)?.[1] ?? 0);
+  return ready;
+}
+
+/** `cont` has no effect on a machine that runs. Then the card's address, as its driver has set it in QEMU. */
+async function letGoAndSee(
+  qmp: Qmp,
+  mayWait: boolean,
+  { mac, address }: Identity,
+  word: Promise<unknown>,
+): Promise<void> {
+  if (mayWait) await qmp.execute('cont');
+  await word;
+  if (address === undefined) return;
+  const cards = await qmp.execute('query-rx-filter');
+  const found = cards.map(card => card['main-mac']).join(' ');
+  if (found !== mac) throw notIntroduced(`mac=${mac}`, `QEMU's card has ${found || 'no address'}`);
 }
 
 function notIntroduced(required: string, found: string): PortLayerError {

@@ -11,8 +11,6 @@ import { makeHandle } from '../handle.js';
 import { identityOf } from '../identity.js';
 import type { MachinePaths } from '../layout.js';
 import type { Place } from '../place.js';
-import { awaitQmpSocket } from '../qmp/await-socket.js';
-import { withQmp } from '../qmp/qmp-client.js';
 import { clearRun, launch } from '../start.js';
 import type { VmforkParts } from './checkpoint.js';
 import { checkImage, ramOf, requireSameShape, stateOf } from './image.js';
@@ -84,7 +82,7 @@ async function bringStandby(
     await group.join(await client.init(limit));
     await group.limit({ cpus });
   }
-  const [us] = await Promise.all([introduce(client, introduction, limit), letGo(place, paths, limit)]);
+  const us = await introduce(place, paths, client, introduction, true, limit);
   await place.host.files.remove(paths.restoring);
   return makeHandle(paths.directory, timesOf(began, us, true));
 }
@@ -121,7 +119,7 @@ async function bringNew(
     { spec, paths, disk, identity, accelerator: accelerator.name, begin },
     limit,
   );
-  const us = await introduce(containers.client(uid), introduction, limit);
+  const us = await introduce(place, paths, containers.client(uid), introduction, false, limit);
   await place.host.files.remove(paths.restoring);
   return makeHandle(paths.directory, timesOf(began, us, false));
 }
@@ -135,20 +133,13 @@ export async function recoverCopy(parts: VmforkParts, uid: string, signal: Abort
   const limit = AbortSignal.any([signal, AbortSignal.timeout(place.config.restoreMs)]);
   try {
     const client = containers.client(uid);
-    await awaitQmpSocket(place.host, paths.qmp, client, limit);
-    const told = introduce(client, JSON.parse(text) as Introduction, limit);
-    await Promise.all([told, letGo(place, paths, limit)]);
+    await introduce(place, paths, client, JSON.parse(text) as Introduction, true, limit);
   } catch (caught) {
     parts.log(`copy ${uid} could not be finished: ${String(caught)}`);
     if ((await findMonitor(place.host, paths.directory)) !== undefined)
       await killContainer(place, containers, uid);
   }
   await place.host.files.remove(paths.restoring);
-}
-
-/** No effect on a machine that runs. */
-async function letGo(place: Place, paths: MachinePaths, signal: AbortSignal): Promise<void> {
-  await withQmp(place.host, paths.qmp, qmp => qmp.execute('cont'), { signal });
 }
 
 /** Durable enough: what a machine is to be told is of no use once the host has stopped. */

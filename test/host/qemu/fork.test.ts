@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { rejection } from '../../conformance/rejection.js';
 import { bootParent, counted, PARENT, type Parent } from './parent.js';
 import { whyNot } from './subject.js';
@@ -64,6 +65,8 @@ describe('mechanism vmfork on QEMU', function () {
       assert.equal(new Set(values).size, 9, `every ${key} is another`);
     }
     assert.equal(new Set(of('sum')).size, 1, 'the memory is the same');
+    const outside = await Promise.all([PARENT, ...names].map(name => world.card(name)));
+    assert.deepEqual(outside, of('mac'), 'QEMU says the same of their cards');
     for (const name of names)
       assert.equal(await world.said(name, /^disk=/), `disk=${name}`, 'a disk of its own');
   });
@@ -189,5 +192,22 @@ describe('mechanism vmfork on QEMU', function () {
     }
     await world.restore(crid, 'whole');
     await world.said('whole', /^\d+$/);
+  });
+
+  it('keeps a committed checkpoint over a reboot of the host, which ends every machine', async () => {
+    await world.fork({ checkpoint: parent.crid }, 1, 'before');
+    await world.said('before-1', /^3$/);
+    const { crid } = await world.checkpoint('before-1', { committed: true });
+    const boots = async () => (await world.output(PARENT)).filter(line => line === '1').length;
+    const once = await boots();
+    await world.rebootHost();
+    for (const name of [PARENT, 'before-1']) assert.equal(await world.state(name), 'exited');
+    await world.restore(crid, 'after');
+    const at = Number(await world.said('after', /^\d+$/));
+    assert.ok(at >= 3, `it goes on at ${at}`);
+    // The machine itself boots anew.
+    await world.dispatch.startContainer('', PARENT);
+    for (const until = Date.now() + 120_000; (await boots()) === once; await sleep(100))
+      assert.ok(Date.now() < until, 'it counts again');
   });
 });

@@ -2,10 +2,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { withQmp } from '../../../executors/qemu/qmp/qmp-client.js';
 import type { RunningDispatch } from '../../../portlayer/dispatch/create-dispatch.js';
+import { createLocalHost } from '../../../portlayer/environments/local/local-host.js';
 import { openService, type Service } from '../../../portlayer/main.js';
 import type { CheckpointRecord } from '../../../portlayer/model/checkpoint-record.js';
 import type { ContainerRecord } from '../../../portlayer/model/container-record.js';
+import { initBinary } from './subject.js';
 
 /** A whole service over the executor `qemu`, that can be ended and opened again on what it left. */
 export interface World {
@@ -28,12 +31,16 @@ export interface World {
   state(name: string): Promise<string>;
   /** The pid of the QEMU of a machine. */
   qemu(name: string): Promise<number>;
+  /** The address of a machine's network card, as its QEMU says it. */
+  card(name: string): Promise<string>;
   /** Pids of processes of this world whose command line has a part that fits, and whose program is this one. */
   processes(pattern: RegExp, program?: string): Promise<number[]>;
   /** Removes every container and checkpoint but these. */
   clear(keep?: readonly string[]): Promise<void>;
   /** Ends the service and opens another on what it left; `other` is put over its configuration. */
   restart(other?: Readonly<Record<string, unknown>>): Promise<void>;
+  /** What a host's reboot leaves: the service ended, everything it started killed at once, no sockets; then another service. */
+  rebootHost(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -50,8 +57,11 @@ export async function openWorld(
   const open = (other: Readonly<Record<string, unknown>> = {}) =>
     openService({
       stateDirectory,
-      // On a machine that does much else a boot takes several times as long.
-      config: { qemu: { accelerator: 'tcg', bootMs: 60_000, ...qemu, ...other }, kernel },
+      // On a machine that does much else everything takes several times as long.
+      config: {
+        qemu: { accelerator: 'tcg', bootMs: 60_000, quiesceMs: 20_000, restoreMs: 90_000, ...qemu, ...other },
+        kernel,
+      },
       log: line => void log.push(line),
     });
   let service: Service = await open();
@@ -133,6 +143,13 @@ export async function openWorld(
       if (pid === undefined) throw new Error(`${name} has no QEMU`);
       return pid;
     },
+    async card(name) {
+      const { uid } = await world.dispatch.getContainer(name);
+      const host = createLocalHost({ stateDirectory, initBinary, name: 'local' });
+      const path = join(stateDirectory, 'qemu/c', uid, 'vm/qmp');
+      const [card] = await withQmp(host, path, qmp => qmp.execute('query-rx-filter'));
+      return card?.['main-mac'] ?? '';
+    },
     async processes(pattern, program = '') {
       const found: number[] = [];
       for (const pid of (await readdir('/proc')).filter(name => /^\d+$/.test(name))) {
@@ -156,6 +173,25 @@ export async function openWorld(
     async restart(other = {}) {
       await service[Symbol.asyncDispose]();
       service = await open(other);
+      world.dispatch = service.dispatch;
+    },
+    async rebootHost() {
+      await service[Symbol.asyncDispose]();
+      const limit = Date.now() + patienceMs;
+      for (let left = [0]; left.length > 0 && Date.now() < limit; await sleep(20)) {
+        left = await world.processes(/./);
+        for (const pid of left) {
+          try {
+            process.kill(pid, 'SIGKILL');
+          } catch {
+            // It ended with another.
+          }
+        }
+      }
+      const entries = await readdir(stateDirectory, { recursive: true, withFileTypes: true });
+      for (const entry of entries)
+        if (entry.isSocket()) await rm(join(entry.parentPath, entry.name), { force: true });
+      service = await open();
       world.dispatch = service.dispatch;
     },
     async close() {
