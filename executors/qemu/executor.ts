@@ -9,6 +9,7 @@ import { createContainers } from './containers.js';
 import { createDiskLayers } from './disk/disk-layers.js';
 import { killContainer, stopContainer } from './ending.js';
 import { fingerprintPlace } from './fingerprint.js';
+import { limitAsAsked } from './first-limit.js';
 import { directoryOf, makeHandle } from './handle.js';
 import type { Place } from './place.js';
 import { createStandbyPool } from './standby/pool.js';
@@ -47,6 +48,7 @@ export function createQemuExecutor(place: Place, log: (message: string) => void)
       if (await alive(uid)) {
         await undoDump(place, containers.paths(uid), log);
         await recoverCopy(parts, uid, signal);
+        await limitAsAsked(place, containers, uid);
         return 'running';
       }
       return (await readExitFile(host, containers.paths(uid).directory)) ? 'exited' : 'gone';

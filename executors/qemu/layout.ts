@@ -21,6 +21,8 @@ export interface MachinePaths {
   readonly restoring: string;
   /** There while the machine is being dumped. */
   readonly dumping: string;
+  /** There while the machine has not got the CPU limit that it is to have once it is up. */
+  readonly limit: string;
   /** Where a copy's QEMU, as another user, finds the memory of its image: mounted there for it alone. */
   readonly memory: string;
   /** The number of the user that QEMU runs as. */
@@ -87,6 +89,7 @@ function machineIn(directory: string): MachinePaths {
     disk: `${directory}/disk.json`,
     restoring: `${directory}/restoring.json`,
     dumping: `${directory}/dumping.json`,
+    limit: `${directory}/limit.json`,
     user: `${directory}/user`,
   };
 }

@@ -10,6 +10,7 @@ import { buildCommand, type MachineStart } from './command.js';
 import type { Containers } from './containers.js';
 import { prepareDisk } from './disk/machine-disk.js';
 import { killContainer, killLeftovers } from './ending.js';
+import { beginUnlimited, limitAsAsked } from './first-limit.js';
 import { initArguments } from './guest/init-arguments.js';
 import { GATEWAY, identityOf } from './identity.js';
 import { type MachinePlan, machinePlanOf } from './machine-plan.js';
@@ -54,7 +55,7 @@ export async function startMachine(
     if (await waitForInit(place, containers, uid, tries > 1, signal)) break;
     await clearRun(place, containers, uid);
   }
-  await host.files.remove(paths.initramfs);
+  await Promise.all([host.files.remove(paths.initramfs), limitAsAsked(place, containers, uid)]);
 }
 
 /** Ends and removes what an earlier run of this machine left, and makes its directory. */
@@ -74,6 +75,7 @@ export async function clearRun(place: Place, containers: Containers, uid: string
       paths.errors,
       paths.restoring,
       paths.dumping,
+      paths.limit,
     ])
       await host.files.remove(path);
   }
@@ -90,8 +92,7 @@ export async function launch(
   start: Omit<MachineStart, 'user'>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { cpus } = start.spec.resources;
-  const cgroups = cpus === undefined ? [] : await containers.group(uid).prepare({ cpus });
+  const cgroups = await beginUnlimited(place, containers, uid, start.spec);
   await launchMachine(place, start, cgroups, signal);
   containers.forget(uid);
   containers.client(uid);

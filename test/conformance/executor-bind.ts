@@ -76,14 +76,15 @@ export function bindChecks(bench: () => Bench): void {
         return;
       }
       await bench().executor.stop(uid, 0);
-      const spin = 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done';
-      const time = async (resources: object) => {
-        const began = Date.now();
-        await bench().run(spin, { spec: { resources } });
-        return Date.now() - began;
+      // By work done in 2 to 3 s of the task: a start may take much longer than the work, or not be limited.
+      const work =
+        'end=$(($(date +%s) + 3)); n=0; while [ $(date +%s) -lt $end ]; do n=$((n+1)); done; echo did $n';
+      const done = async (resources: object) => {
+        const other = await bench().start(work, { spec: { resources } });
+        return Number((await bench().said(other, /^did /)).slice(4));
       };
-      const [free, limited] = [await time({}), await time({ cpus: 0.2 })];
-      assert.ok(limited > 1.5 * free, `${limited} ms with a fifth of a CPU, ${free} ms without a limit`);
+      const [free, limited] = [await done({}), await done({ cpus: 0.1 })];
+      assert.ok(free > 1.5 * limited, `${limited} rounds with a tenth of a CPU, ${free} without a limit`);
     });
 
     it('refuses to bind what has ended', async () => {

@@ -7,6 +7,7 @@ import { lastWords } from '../boot.js';
 import { createDiskLayers } from '../disk/disk-layers.js';
 import { prepareDisk } from '../disk/machine-disk.js';
 import { killContainer } from '../ending.js';
+import { limitAsAsked } from '../first-limit.js';
 import { makeHandle } from '../handle.js';
 import { identityOf } from '../identity.js';
 import type { MachinePaths } from '../layout.js';
@@ -120,7 +121,7 @@ async function bringNew(
     limit,
   );
   const us = await introduce(place, paths, containers.client(uid), introduction, false, limit);
-  await place.host.files.remove(paths.restoring);
+  await Promise.all([place.host.files.remove(paths.restoring), limitAsAsked(place, containers, uid)]);
   return makeHandle(paths.directory, timesOf(began, us, false));
 }
 
