@@ -33,7 +33,10 @@ struct port_lines {
 bool port_fill(struct port_lines *lines, int fd);
 /* The next whole line without its end, NUL-terminated, in `line`; false where there is none. */
 bool port_next(struct port_lines *lines, char line[PORT_LINE]);
-/* Writes one line: `word`, a space and `text` where there is one. `text` may have a line end. */
+/*
+ * Writes one line: `word`, a space and `text` where there is one. `text` may have a line end. False where it could not be
+ * written, in time: a guest that asks and does not read its answers must not hold the bridge up for good.
+ */
 bool port_say(int fd, const char *word, const char *text);
 
 /* --- machine_boot.c: what a guest's PID 1 does before anything runs --- */

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define STUCK_MS 2000 /* for the other end to take a line: it has buffered hundreds of them by then */
+
 bool port_fill(struct port_lines *lines, int fd)
 {
 	ssize_t got = read(fd, lines->text + lines->length, sizeof lines->text - lines->length);
@@ -53,14 +55,17 @@ bool port_say(int fd, const char *word, const char *text)
 		length += more;
 	}
 	line[length++] = '\n';
+	int left_ms = STUCK_MS;
 	for (size_t at = 0; at < length;) {
 		ssize_t sent = write(fd, line + at, length - at);
-		if (sent > 0)
+		if (sent > 0) {
 			at += (size_t)sent;
-		else if (errno == EAGAIN)
+		} else if (errno == EAGAIN && left_ms > 0) {
 			poll(&(struct pollfd){fd, POLLOUT, 0}, 1, 100);
-		else if (errno != EINTR)
+			left_ms -= 100;
+		} else if (errno != EINTR) {
 			return false;
+		}
 	}
 	return true;
 }

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { rejection } from '../../conformance/rejection.js';
 import { bootParent, counted, PARENT, type Parent } from './parent.js';
 import { kernelDirectory, whyNot } from './subject.js';
 import { openWorld, type World } from './world.js';
+
+/** What the host has taken from a guest's ports when it counts as flooded. */
+const FLOOD_BYTES = 2 ** 20;
 
 describe('faults of machines', function () {
   this.timeout(300_000);
@@ -141,7 +144,7 @@ describe('faults of machines', function () {
     try {
       await rejection(world.checkpoint(PARENT), 'STORE_FULL');
     } finally {
-      execFileSync('umount', [staging]);
+      execFileSync('umount', ['-l', staging]);
     }
     await goesOn(PARENT);
   });
@@ -175,6 +178,53 @@ describe('faults of machines', function () {
     await world.restore(crid, 'floods-too');
     await world.dispatch.stopContainer('', floods, 2_000);
     assert.equal(await world.state(floods), 'exited');
+  });
+
+  it('bears a guest that floods its control port, with lines and with rubbish, and reads none of the answers', async () => {
+    // Whoever has the guest's kernel has the port: its driver is taken away from the init and bound anew.
+    const flood = `
+      cd /sys/bus/virtio/drivers/virtio_console; device=$(ls | grep virtio); echo $device > unbind; echo $device > bind
+      until port=$(grep -l org.portlayer.control /sys/class/virtio-ports/*/name); do sleep 0.1; done
+      name=$(basename $(dirname $port))
+      until test -c /dev/$name; do sleep 0.1; done
+      exec > /dev/$name
+      while :; do
+        yes 'L TRIGGER v=1 inc=0123456789abcdef seq=1 from=1 mechanism=vmfork' | head -n 3000
+        yes 'A frozen' | head -n 1000; yes C | head -n 1000; yes | tr -d '\\n' | head -c 300000
+        head -c 300000 /dev/urandom
+      done`;
+    await world.run('flooder', `echo up; ${flood}`, { network: 'none' });
+    await world.said('flooder', /^up$/);
+    const { uid } = await world.dispatch.getContainer('flooder');
+    const [bridge] = await world.processes(new RegExp(`/${uid}/relay/relay.sock$`), 'portlayer-init');
+    const taken = async () =>
+      Number(/^rchar: (\d+)$/m.exec(await readFile(`/proc/${bridge}/io`, 'utf8'))?.[1] ?? 0);
+    for (const until = Date.now() + 120_000; (await taken()) < FLOOD_BYTES; await sleep(100))
+      assert.ok(Date.now() < until, `${await taken()} bytes`);
+    await goesOn(PARENT);
+    await world.restore(parent.crid, 'beside');
+    await goesOn('beside');
+    // It harms itself only, and can be ended as any other. A checkpoint of it succeeds or is refused, within its limits.
+    await failure(world.checkpoint('flooder'));
+    await world.dispatch.stopContainer('', 'flooder', 1_000);
+    assert.equal(await world.state('flooder'), 'exited');
+    await goesOn(PARENT);
+  });
+
+  it('says why a disk does not boot, with the last words of the console', async () => {
+    const poor = await openWorld({ bootTries: 1 });
+    try {
+      await poor.run('first', 'true');
+      const bases = join(poor.stateDirectory, 'qemu/bases');
+      for (const name of await readdir(bases)) await writeFile(join(bases, name), Buffer.alloc(4 * 2 ** 20));
+      const error = await rejection(poor.run('dead', 'true'), 'EXECUTOR_UNAVAILABLE');
+      assert.match(error.message, /does not boot/);
+      assert.match(`${error.found}`, /the disk is no ext4 file system/);
+      assert.match(error.message, /EXT4-fs|portlayer-init: The machine ended/, 'what the console said last');
+      assert.equal(await poor.state('dead'), 'exited');
+    } finally {
+      await poor.close();
+    }
   });
 
   it('says why a kernel does not boot, with the last words of the console', async () => {
