@@ -19,6 +19,7 @@ describe('a service over machines that is killed at random moments', function ()
   let service: ServiceUnderTest;
   let directory: string;
   before(async function () {
+    this.timeout(0); // What it waits for has limits of its own; a hook has no second try.
     const reason = whyNot();
     if (reason !== undefined) {
       console.log(`      skipped: ${reason}`);

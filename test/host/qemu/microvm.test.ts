@@ -7,6 +7,7 @@ describe('machines of the kind microvm', function () {
   this.timeout(300_000);
   let world: World;
   before(async function () {
+    this.timeout(0); // What it waits for has limits of its own; a hook has no second try.
     const reason = whyNot();
     if (reason !== undefined) {
       console.log(`      skipped: ${reason}`);

@@ -11,6 +11,7 @@ describe('copies of machines that were made ready', function () {
   let world: World;
   let parent: Parent;
   before(async function () {
+    this.timeout(0); // What it waits for has limits of its own; a hook has no second try.
     const reason = whyNot();
     if (reason !== undefined) {
       console.log(`      skipped: ${reason}`);
