@@ -156,8 +156,9 @@ static void order(const char *text)
 		machine.thaw_at = frozen ? clock_ms() + FROZEN_MS : -1;
 		snprintf(answer, sizeof answer, "%s", frozen ? "frozen" : strerror(errno));
 	} else if (strcmp(text, "THAW") == 0) {
+		/* One that was thawed by its limit may have been written to since: the host must know. */
+		snprintf(answer, sizeof answer, "%s", machine.thaw_at >= 0 ? "thawed" : "late");
 		thaw();
-		snprintf(answer, sizeof answer, "thawed");
 	} else {
 		snprintf(answer, sizeof answer, "unknown");
 	}

@@ -151,9 +151,20 @@ async function dumpStopped({ gate, qmp, resume, splitter, split }: Attempt): Pro
   return performance.now() - began;
 }
 
+/** Throws QUIESCE_TIMEOUT where the guest had let its writers go before the instant of the dump. */
 async function thaw({ place, log }: VmforkParts, paths: MachinePaths): Promise<void> {
-  await giveOrder(place.host, paths.orders, 'THAW', place.config.quiesceMs).catch(caught =>
+  const answer = await giveOrder(place.host, paths.orders, 'THAW', place.config.quiesceMs).catch(caught =>
     log(`thaw of ${paths.directory}: ${String(caught)}`),
+  );
+  if (answer !== 'late') return;
+  throw new PortLayerError(
+    'QUIESCE_TIMEOUT',
+    'The disk was not at rest any more when the memory was dumped.',
+    {
+      required: 'a dump that begins within 10 s of the freezing of the file system',
+      found: 'a guest that had thawed it',
+      remedy: 'Repeat the call when the host has less to do. The machine runs on.',
+    },
   );
 }
 
