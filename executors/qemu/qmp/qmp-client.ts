@@ -19,20 +19,23 @@ const PATIENCE_MS = 10_000;
 
 /**
  * Talks to the QEMU whose socket is at `path`, and hangs up: QEMU serves one client at a time, and none is to be in the
- * way of a service that takes over. A QEMU that does not answer within `ms` is reported, not waited for.
+ * way of a service that takes over. A QEMU that does not answer within `ms` is reported, not waited for. `connected` is
+ * a connection that stands already.
  */
 export async function withQmp<T>(
   host: Host,
   path: string,
   work: (qmp: Qmp) => Promise<T>,
-  options: { readonly signal?: AbortSignal; readonly ms?: number } = {},
+  options: { readonly signal?: AbortSignal; readonly ms?: number; readonly connected?: Duplex } = {},
 ): Promise<T> {
   const limit = AbortSignal.timeout(options.ms ?? PATIENCE_MS);
   const signal = options.signal ? AbortSignal.any([options.signal, limit]) : limit;
-  const socket = await host.connect(path, signal).catch((cause: unknown) => {
-    options.signal?.throwIfAborted();
-    throw unavailable('its monitor socket cannot be reached', cause);
-  });
+  const socket =
+    options.connected ??
+    (await host.connect(path, signal).catch((cause: unknown) => {
+      options.signal?.throwIfAborted();
+      throw unavailable('its monitor socket cannot be reached', cause);
+    }));
   const conversation = converse(socket);
   const silent = setTimeout(
     () => conversation.end(unavailable(`no greeting within ${PATIENCE_MS} ms`)),

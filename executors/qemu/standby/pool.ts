@@ -13,7 +13,7 @@ import { identityOf } from '../identity.js';
 import type { MachinePaths } from '../layout.js';
 import { optionsOf } from '../options.js';
 import type { Place } from '../place.js';
-import { awaitQmpSocket } from '../qmp/await-socket.js';
+import { connectNew } from '../qmp/connect-new.js';
 import { withQmp } from '../qmp/qmp-client.js';
 import { launchMachine } from '../start.js';
 import { checkImage, ramOf, requireSameShape, stateOf } from '../vmfork/image.js';
@@ -116,14 +116,14 @@ export function createStandbyPool(
   }
 
   async function loaded(paths: MachinePaths, client: MonitorClient, signal: AbortSignal): Promise<void> {
-    await awaitQmpSocket(host, paths.qmp, client, signal);
+    const connected = await connectNew(host, paths.qmp, client, signal);
     await withQmp(
       host,
       paths.qmp,
       async qmp => {
         while ((await qmp.execute('query-status')).status === 'inmigrate') await sleep(LOOK_MS);
       },
-      { signal, ms: config.restoreMs },
+      { connected, signal, ms: config.restoreMs },
     );
   }
 

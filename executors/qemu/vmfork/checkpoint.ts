@@ -8,6 +8,7 @@ import { giveOrder } from '../guest/order.js';
 import type { MachinePaths } from '../layout.js';
 import { memoryMiB, optionsOf } from '../options.js';
 import type { Place } from '../place.js';
+import { goOn } from '../qmp/go-on.js';
 import type { Qmp } from '../qmp/qmp-client.js';
 import { askMachine } from '../silence.js';
 import type { StandbyPool } from '../standby/pool.js';
@@ -134,7 +135,7 @@ async function dumpByPasses({ gate, qmp, splitter, split }: Attempt): Promise<nu
   await split.now();
   await endPasses(qmp);
   await dumped(qmp);
-  await qmp.execute('cont');
+  await goOn(qmp);
   await gate('thawed');
   return pauseOf(qmp);
 }
@@ -146,7 +147,7 @@ async function dumpStopped({ gate, qmp, resume, splitter, split }: Attempt): Pro
   await split.now();
   await beginDump(qmp, splitter.socket);
   await dumped(qmp);
-  if (resume) await qmp.execute('cont');
+  if (resume) await goOn(qmp);
   await gate('thawed');
   return performance.now() - began;
 }

@@ -4,7 +4,7 @@ import { PortLayerError } from '../../../portlayer/errors/port-layer-error.js';
 import { GATEWAY, type Identity } from '../identity.js';
 import type { MachinePaths } from '../layout.js';
 import type { Place } from '../place.js';
-import { awaitQmpSocket } from '../qmp/await-socket.js';
+import { connectNew } from '../qmp/connect-new.js';
 import { type Qmp, withQmp } from '../qmp/qmp-client.js';
 
 /** What a copy has still to be told of itself; kept in a file until it has confirmed it. */
@@ -41,8 +41,9 @@ export async function introduce(
 ): Promise<number> {
   const word = told(client, who, signal);
   // QEMU serves one conversation at a time, and it is begun beside the guest's work: each of its steps costs a fork's time.
-  const watched = awaitQmpSocket(place.host, paths.qmp, client, signal).then(() =>
+  const watched = connectNew(place.host, paths.qmp, client, signal).then(connected =>
     withQmp(place.host, paths.qmp, qmp => letGoAndSee(qmp, mayWait, who.identity, word), {
+      connected,
       signal,
       ms: place.config.restoreMs,
     }),

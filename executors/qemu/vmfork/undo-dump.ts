@@ -5,6 +5,7 @@ import { undoSplit } from '../disk/undo-split.js';
 import { giveOrder } from '../guest/order.js';
 import type { MachinePaths } from '../layout.js';
 import type { Place } from '../place.js';
+import { goOn } from '../qmp/go-on.js';
 import { type Qmp, withQmp } from '../qmp/qmp-client.js';
 
 /** What is noted of a dump under way, so that whoever finds it knows what to undo. */
@@ -48,7 +49,7 @@ export async function undoDump(
       // A split that was noted as done stays: what is frozen is only one layer more under the machine.
       if (disk?.number === begun.number) await undoSplit(place, paths, begun.number, qmp);
       const { running } = await qmp.execute('query-status');
-      if (begun.running && !running) await qmp.execute('cont');
+      if (begun.running && !running) await goOn(qmp);
     };
     await withQmp(place.host, paths.qmp, work, { ms: place.config.dumpMs });
     // The guest would do so itself, but not at once.
