@@ -33,8 +33,9 @@ export async function* verifyImages(
     const count = { done, total: records.length };
     try {
       const { bytes } = await core.store.verify(crid, { whole, signal, inBackground });
-      yield { crid, bytes, ...count };
+      // Before it is told: whoever hears of it may start a copy, and what that comes to is noted after this.
       noteVerified(core, crid, 'image');
+      yield { crid, bytes, ...count };
     } catch (caught) {
       signal.throwIfAborted();
       const error = PortLayerError.from(caught);

@@ -1,8 +1,13 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { PortLayerError } from '../../../../portlayer/errors/port-layer-error.js';
 import type { CheckpointRecord } from '../../../../portlayer/model/checkpoint-record.js';
+import { compileContainerSpec } from '../../../../portlayer/model/container-spec.js';
+import { newUlid } from '../../../../portlayer/model/ids.js';
+import type { StoredFacts } from '../../../../portlayer/store/commit-image.js';
+import { openImageStore } from '../../../../portlayer/store/image-store.js';
+import { noise, sampleRecord, stageFiles } from '../store/stored.js';
 import { counter, createRig, fakeSpec, type Rig } from './rig.js';
 
 const never = new AbortController().signal;
@@ -96,6 +101,83 @@ describe('images of a loop’s checkpoints', function () {
     expect(items[0]?.crid).to.equal(checkpoints.at(-1)?.crid);
     for await (const { error } of dispatch.verifyCheckpoints(undefined, undefined, never))
       expect(error).to.equal(undefined);
+  });
+
+  it('are verified by chance every so often: one that was damaged unseen is quarantined', async () => {
+    const checkpoints = await loop(4, { verifyEveryMs: 20 });
+    const { dispatch } = rig!;
+    const bad = checkpoints[1]!;
+    damage(bad);
+    const all = async () => Promise.all(checkpoints.map(({ crid }) => dispatch.getCheckpoint(crid)));
+    for (const deadline = Date.now() + 50_000; Date.now() < deadline; ) {
+      const now = await all();
+      if (now.every(({ verified, quarantined }) => verified || quarantined)) break;
+      await new Promise(resolve => setTimeout(resolve, 50));
+    }
+    for (const { crid, verified, quarantined } of await all()) {
+      // What needs the damaged data is damaged with it.
+      if (crid === bad.crid) expect(quarantined?.code).to.equal('CHECKPOINT_CORRUPT');
+      else expect(verified?.by ?? quarantined?.code).to.be.oneOf(['image', 'CHECKPOINT_CORRUPT']);
+    }
+    expect((await dispatch.getCheckpoint(checkpoints[0]!.crid)).verified?.by).to.equal('image');
+    expect(rig!.log.join('\n')).to.contain(`checkpoint ${bad.crid} is damaged`);
+  });
+
+  it('are tried by starting a copy: what ends well is verified, what does not is quarantined', async () => {
+    const [first, second] = await loop(3);
+    const { dispatch } = rig!;
+    const drill = async (crid: string): Promise<string> => {
+      const codes = [];
+      for await (const { error } of dispatch.verifyCheckpoints(crid, { forMs: 30_000, probe: [] }, never))
+        codes.push(error?.code ?? 'whole');
+      return codes.join();
+    };
+    expect(await drill(first!.crid)).to.equal('whole');
+    expect((await dispatch.getCheckpoint(first!.crid)).verified?.by).to.equal('restore');
+    rig!.task('count', () => 1);
+    expect(await drill(second!.crid)).to.equal('CHECKPOINT_CORRUPT');
+    const { quarantined, verified } = await dispatch.getCheckpoint(second!.crid);
+    expect([quarantined?.code, verified]).to.deep.equal(['CHECKPOINT_CORRUPT', undefined]);
+    const { items } = await dispatch.listContainers({}, { size: 10 });
+    expect(items.map(({ spec }) => spec.name)).to.deep.equal(['job']);
+  });
+
+  it('have what they need of mostly dead removed data moved to them by a collection', async () => {
+    rig = await createRig({}, true);
+    const { dispatch, directory } = rig;
+    const spec = compileContainerSpec(fakeSpec('job', 'count'));
+    const store = await openImageStore(directory);
+    const crids: string[] = [];
+    const common = noise(100_000, 1);
+    for (const ram of [
+      Buffer.concat([common, noise(400_000, 2)]),
+      Buffer.concat([common, noise(50_000, 3)]),
+    ]) {
+      const crid = newUlid();
+      await stageFiles(store, crid, { ram });
+      const record = (stored: StoredFacts) => ({ ...sampleRecord(crid, stored), spec });
+      const committed = await store.commit({ crid, layers: [], record });
+      committed.release();
+      rig.rewrite(committed.record);
+      crids.push(crid);
+    }
+    const [parent, child] = crids as [string, string];
+    await store[Symbol.asyncDispose]();
+    await dispatch.removeCheckpoint('', parent, false);
+    const collected = async (dryRun: boolean): Promise<string[]> => {
+      const found = [];
+      for await (const { kind, id, bytes } of dispatch.collectGarbage(dryRun, false))
+        if (bytes > 0) found.push(`${kind} ${id}`);
+      return found;
+    };
+    expect(await collected(true)).to.deep.equal([`sparse-data ${parent}`]);
+    expect(existsSync(join(directory, 'checkpoints', parent))).to.equal(true);
+    expect(await collected(false)).to.deep.equal([`sparse-data ${parent}`]);
+    expect(existsSync(join(directory, 'checkpoints', parent))).to.equal(false);
+    expect((await dispatch.getCheckpoint(child)).image?.sources).to.deep.equal([]);
+    for await (const { error } of dispatch.verifyCheckpoints(child, undefined, never))
+      expect(error).to.equal(undefined);
+    expect(await collected(false)).to.deep.equal([]);
   });
 
   it('are refused beyond the quota, and nothing is removed for a new one', async () => {
