@@ -10,6 +10,7 @@ import { imagesOf, writeImageFacts } from './image.js';
 import { type CommandAnswer, imageName, type Peer } from './parse-command.js';
 import { askersFile, inside } from './paths-inside.js';
 import { noPeers, notSuspended, silent, tooLong } from './refusals.js';
+import type { UnchangedImages } from './unchanged-images.js';
 
 const defaultQuiesceMs = 10_000;
 const defaultDumpMs = 300_000;
@@ -22,6 +23,7 @@ export interface CheckpointParts {
   readonly found: UsableDmtcp;
   readonly access: Inside;
   readonly ports: KnownPorts;
+  readonly unchanged: UnchangedImages;
 }
 
 /**
@@ -41,21 +43,22 @@ export async function takeImages(
   const { disk } = executor;
   await gate('quiescing');
   const quiesceMs = config.quiesceMs ?? defaultQuiesceMs;
-  const { coordinator, peers } = await underDmtcp(parts, uid, quiesceMs, signal);
   const images = imagesOf(into.directory);
   await access.host.files.makeDirectory(images, 0o700);
   const owner = spec.task.user;
   if (owner) await access.host.run(['chown', `${owner.uid}:${owner.gid}`, images]);
-  const drain = await startDrain(access.host, {
+  // It begins while the coordinator is asked who is there.
+  const drain = startDrain(access.host, {
     init: await access.init(uid),
     room: inside.room,
     askers: askersFile,
     into: images,
     ...(owner ? { owner } : {}),
-    images: peers.map(peer => ({ name: imageName(peer), pid: peer.pid })),
   });
   const ended = new AbortController();
   try {
+    const { coordinator, peers } = await underDmtcp(parts, uid, quiesceMs, signal);
+    await drain.arm(peers.map(peer => ({ name: imageName(peer), pid: peer.pid })));
     signal.throwIfAborted();
     const answer = coordinator.checkpoint(ended.signal);
     answer.catch(() => {});
@@ -69,9 +72,10 @@ export async function takeImages(
     const waiting = peers.filter(peer => askers.includes(peer.pid)).map(peer => peer.virtualPid);
     await writeImageFacts(access.host, into.directory, {
       build: found.build,
-      files: written,
+      files: written.map(({ name, sum, bytes }) => ({ name, sum, bytes })),
       askers: waiting,
     });
+    parts.unchanged.remember(written);
     return { layers: [...(await access.layersBelow(uid)), into.layer], running: !options.stopAfter };
   } catch (caught) {
     drain.abandon();
@@ -96,7 +100,10 @@ async function underDmtcp(
     try {
       const coordinator = await coordinatorOf(parts.found, parts.access, uid, parts.ports);
       const peers = await coordinator.list(AbortSignal.any([signal, limit]));
-      if (peers.length > 0 && peers.every(peer => peer.state === 'RUNNING')) return { coordinator, peers };
+      // One that is just being made, or executes another program, is listed twice for a moment.
+      const settled = new Set(peers.map(imageName)).size === peers.length;
+      if (peers.length > 0 && settled && peers.every(peer => peer.state === 'RUNNING'))
+        return { coordinator, peers };
       refusal = noPeers();
     } catch (caught) {
       signal.throwIfAborted();

@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline';
 import { PortLayerError } from '../../portlayer/errors/port-layer-error.js';
 import type { Host } from '../../portlayer/plugin/host.js';
+import { holdsBack } from './refusals.js';
 
 /** One image, as it was written. */
 export interface ImageFile {
@@ -8,6 +9,8 @@ export interface ImageFile {
   /** 16 hex digits: see loaders/init/chunk_hash.h. */
   readonly sum: string;
   readonly bytes: number;
+  /** What its file was when it was written: see loaders/init/stamp.h. Means something on that host alone. */
+  readonly stamp?: string;
 }
 
 /** What is to be taken out of a container. */
@@ -22,12 +25,21 @@ export interface DrainRequest {
   readonly into: string;
   /** Who must be able to read them, where that is not root. */
   readonly owner?: { readonly uid: number; readonly gid: number };
-  /** The images that are expected, each with its process's pid inside. */
-  readonly images: readonly { readonly name: string; readonly pid: number }[];
+}
+
+/** An image that is expected, with its process's pid inside. */
+export interface ExpectedImage {
+  readonly name: string;
+  readonly pid: number;
 }
 
 /** The process that takes images out of a container; it outlives the service for as long as a task writes to it. */
 export interface Drain {
+  /**
+   * Resolves when every pipe has its reader. Called once, first. Throws STORE_FULL where the disk has no room for such
+   * images, WRONG_STATE where a process holds what DMTCP cannot suspend: nothing was asked of DMTCP then.
+   */
+  arm(images: readonly ExpectedImage[]): Promise<void>;
   /** Resolves when every process of the container is suspended: with the pids, inside, of those who wait for an answer by signal. They stay suspended until {@link go}. Rejects where it ended before. */
   readonly frozen: Promise<readonly number[]>;
   /** Lets the images flow. */
@@ -45,16 +57,15 @@ export interface Drain {
 const ENOSPC = 28;
 const EDQUOT = 122;
 
-/** Starts it; resolves when every pipe has its reader. Throws STORE_FULL where the disk has no room for such images: nothing was suspended then. */
-export async function startDrain(host: Host, request: DrainRequest): Promise<Drain> {
-  const { init, room, askers, into, owner, images } = request;
+/** Starts it. */
+export function startDrain(host: Host, request: DrainRequest): Drain {
+  const { init, room, askers, into, owner } = request;
   const child = host.spawn([
     host.initBinary,
     'drain',
-    ...['--root', `/proc/${init}/root`, '--room', room, '--askers', askers, '--out', into],
+    ...['--root', `/proc/${init}/root`, '--netns', `/proc/${init}/ns/net`],
+    ...['--room', room, '--askers', askers, '--out', into],
     ...(owner ? ['--owner', String(owner.uid), String(owner.gid)] : []),
-    '--',
-    ...images.flatMap(({ name, pid }) => [name, String(pid)]),
   ]);
   const files: ImageFile[] = [];
   let failure: PortLayerError | undefined;
@@ -76,9 +87,9 @@ export async function startDrain(host: Host, request: DrainRequest): Promise<Dra
     const [word, ...rest] = line.split(' ');
     if (word === 'READY') ready(true);
     else if (word === 'FROZEN') frozen(pidsOf(rest[0] ?? ''));
-    else if (word === 'FILE' && rest.length === 3)
-      files.push({ name: rest[0] ?? '', sum: rest[1] ?? '', bytes: Number(rest[2]) });
+    else if (word === 'FILE') files.push(fileOf(rest));
     else if (word === 'FAILED') failure = writeFailure(line);
+    else if (word === 'HOLDS') failure = holdsBack(rest[0] ?? '', rest.slice(1).join(' '));
     else if (word === 'DONE') done = true;
   });
   const ended = child.exited.then(() => {
@@ -90,6 +101,11 @@ export async function startDrain(host: Host, request: DrainRequest): Promise<Dra
   ended.catch(() => {});
   const notFrozen = ended.then(() => [] as readonly number[]);
   const drain: Drain = {
+    async arm(images) {
+      for (const { pid, name } of images) child.stdin.write(`IMAGE ${pid} ${name}\n`);
+      child.stdin.write('ARM\n');
+      if (!(await isReady)) await ended;
+    },
     frozen: Promise.race([isFrozen, notFrozen]),
     go: () => void child.stdin.write('GO\n'),
     end: () => void child.stdin.write('END\n'),
@@ -98,8 +114,18 @@ export async function startDrain(host: Host, request: DrainRequest): Promise<Dra
     abandon: () => void child.stdin.end(),
   };
   drain.frozen.catch(() => {});
-  if (!(await isReady)) await ended;
   return drain;
+}
+
+/** `name sum bytes stamp`: a program's name, and so an image's, may hold spaces. */
+function fileOf(words: readonly string[]): ImageFile {
+  const [sum = '', bytes = '', stamp = '-'] = words.slice(-3);
+  return {
+    name: words.slice(0, -3).join(' '),
+    sum,
+    bytes: Number(bytes),
+    ...(stamp === '-' ? {} : { stamp }),
+  };
 }
 
 function pidsOf(field: string): readonly number[] {

@@ -1,6 +1,7 @@
 import { PortLayerError } from '../../portlayer/errors/port-layer-error.js';
 import type { Host } from '../../portlayer/plugin/host.js';
 import type { ImageFile } from './drain-images.js';
+import type { UnchangedImages } from './unchanged-images.js';
 
 /** What a dump's directory says of itself, in `portlayer.json`. */
 export interface ImageFacts {
@@ -16,13 +17,15 @@ export interface ImageFacts {
 export const imagesOf = (directory: string): string => `${directory}/image`;
 const factsOf = (directory: string): string => `${directory}/portlayer.json`;
 
-/** Names every image of a finished dump with its size and its checksum, and what a restore needs besides. */
+/** Names every image of a finished dump with its size and its checksum, and what a restore needs besides. The commit makes it durable. */
 export function writeImageFacts(
   host: Host,
   directory: string,
   facts: Omit<ImageFacts, 'version'>,
 ): Promise<void> {
-  return host.files.writeAtomic(factsOf(directory), JSON.stringify({ version: 1, ...facts }), 0o600);
+  return host.files.writeAtomic(factsOf(directory), JSON.stringify({ version: 1, ...facts }), 0o600, {
+    durable: false,
+  });
 }
 
 /** What a dump says of itself. Throws CHECKPOINT_CORRUPT where that is gone or of another form. */
@@ -42,21 +45,28 @@ export async function readImageFacts(host: Host, directory: string): Promise<Ima
   throw corrupt('portlayer.json of version 1', 'another form');
 }
 
-/** Reads every image once and compares it with what was written. Throws CHECKPOINT_CORRUPT naming each that differs. */
+/** Compares every image with what was written; what is in `unchanged` need not be read. Throws CHECKPOINT_CORRUPT naming each that differs. */
 export async function checkImages(
   host: Host,
   directory: string,
   facts: ImageFacts,
+  unchanged: UnchangedImages,
   signal: AbortSignal,
 ): Promise<void> {
   const paths = facts.files.map(({ name }) => `${imagesOf(directory)}/${name}`);
-  const done = await host.run([host.initBinary, 'digest', ...paths], { signal });
+  const known = unchanged.stampsOf(facts.files).flatMap(stamp => ['--known', stamp]);
+  const done = await host.run([host.initBinary, 'digest', ...known, ...paths], { signal });
   const found = new Map(
     done.stdout.split('\n').flatMap(line => {
-      const [, sum = '', bytes, name = ''] = /^([0-9a-f]{16}) (\d+) .*\/([^/]+)$/.exec(line) ?? [];
-      return name === '' ? [] : [[name, { sum, bytes: Number(bytes) }] as const];
+      const [, said = '', bytes, stamp = '', name = ''] =
+        /^([0-9a-f]{16}|known) (\d+) (\S+) .*\/([^/]+)$/.exec(line) ?? [];
+      const sum = said === 'known' ? unchanged.sumOf(stamp) : said;
+      return name === '' || sum === undefined
+        ? []
+        : [[name, { name, sum, bytes: Number(bytes), stamp }] as const];
     }),
   );
+  unchanged.remember([...found.values()]);
   const wrong = facts.files.flatMap(({ name, sum, bytes }) => {
     const there = found.get(name);
     if (there === undefined) return [`${name} is gone`];

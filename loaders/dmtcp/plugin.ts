@@ -13,6 +13,7 @@ import { fingerprintOf } from './fingerprint.js';
 import { installDmtcp } from './install.js';
 import { type PlanParts, planLaunch } from './plan.js';
 import { restartCopy } from './restore.js';
+import { createUnchangedImages } from './unchanged-images.js';
 
 /** The loader `dmtcp`: the task runs under DMTCP, in an executor with a network of its own, and is checkpointed by it. */
 export const dmtcpLoader: LoaderPlugin<DmtcpConfig> = {
@@ -64,6 +65,7 @@ const noHost = {
 
 function mechanismOf(config: DmtcpConfig, partsOn: (host: Host) => Promise<PlanParts>): Mechanism {
   const ports: KnownPorts = new Map();
+  const unchanged = createUnchangedImages();
   return {
     name: 'dmtcp',
     level: 'loader',
@@ -72,11 +74,18 @@ function mechanismOf(config: DmtcpConfig, partsOn: (host: Host) => Promise<PlanP
     async checkpoint(container, into, gate, options, signal) {
       const access = insideOf(container.executor);
       const { found } = await partsOn(access.host);
-      return takeImages({ config, found, access, ports }, container, into, gate, options, signal);
+      return takeImages({ config, found, access, ports, unchanged }, container, into, gate, options, signal);
     },
     async restore(from, as, executor, signal) {
       const access = insideOf(executor);
-      return restartCopy(await partsOn(access.host), access, ports, from, as, executor, signal);
+      return restartCopy(
+        await partsOn(access.host),
+        { access, ports, unchanged },
+        from,
+        as,
+        executor,
+        signal,
+      );
     },
   };
 }

@@ -42,3 +42,14 @@ export function tooLong(ms: number): PortLayerError {
       'Ask again, or allow more with dumpMs in the configuration of the loader dmtcp. The container runs on.',
   });
 }
+
+/** A process holds what DMTCP could neither keep nor suspend. */
+export function holdsBack(pid: string, what: string): PortLayerError {
+  return new PortLayerError('WRONG_STATE', 'A process of this container cannot be suspended by DMTCP now.', {
+    required: 'no pseudo terminal, and no unix socket to anything that is not under DMTCP',
+    found: `process ${pid} inside holds ${what}`,
+    remedy:
+      'Ask again when it is closed; the loader init with criu keeps more. DMTCP was not asked, and the container runs on.',
+    facts: { level: 'loader', name: 'dmtcp', pid },
+  });
+}

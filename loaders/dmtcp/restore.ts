@@ -7,6 +7,7 @@ import { coordinatorOf, type KnownPorts } from './coordinator.js';
 import { checkImages, type ImageFacts, imagesOf, readImageFacts } from './image.js';
 import type { Peer } from './parse-command.js';
 import { type PlanParts, planRestart } from './plan.js';
+import type { UnchangedImages } from './unchanged-images.js';
 
 const defaultRestartMs = 60_000;
 /** Each look is a process of its own, which takes from the restart what it needs: some 20 ms of a core. */
@@ -15,23 +16,33 @@ const firstLookMs = 50;
 /** What DMTCP's programs end with when something is not as it must be. */
 const DMTCP_FAILED = 99;
 
+/** What a restart works with beside its plan. */
+export interface RestartParts {
+  readonly access: Inside;
+  readonly ports: KnownPorts;
+  readonly unchanged: UnchangedImages;
+}
+
 /**
  * Starts one container whose task comes from images: all is checked before anything is started, and it is there when every
  * process runs and those who waited for an answer at the dump have theirs. On failure nothing of it runs.
  */
 export async function restartCopy(
   parts: PlanParts,
-  access: Inside,
-  ports: KnownPorts,
+  known: RestartParts,
   from: CheckpointReader,
   request: StartRequest,
   executor: Executor,
   signal: AbortSignal,
 ): Promise<Handle> {
+  const { access, ports, unchanged } = known;
   const { uid, spec } = request;
   const facts = await readImageFacts(access.host, from.directory);
   requireBuild(parts, facts);
-  await Promise.all([executor.check(spec), checkImages(access.host, from.directory, facts, signal)]);
+  await Promise.all([
+    executor.check(spec),
+    checkImages(access.host, from.directory, facts, unchanged, signal),
+  ]);
   // A store may have put the files back together as its own.
   const owner = spec.task.user;
   if (owner) await access.host.run(['chown', '-R', `${owner.uid}:${owner.gid}`, imagesOf(from.directory)]);

@@ -1,4 +1,7 @@
-/* `portlayer-init digest FILE...`: the checksum of each file, one line each: sum, bytes, path. Every core takes part. */
+/*
+ * `portlayer-init digest [--known STAMP]... FILE...`: of each file one line: sum, bytes, stamp (see stamp.h), path. Every
+ * core takes part. In place of the sum stands `known` where the file has one of the stamps: it is not read.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -14,6 +17,7 @@
 #include "chunk_hash.h"
 #include "commands.h"
 #include "protocol.h"
+#include "stamp.h"
 
 #define WORKERS_MAX 8
 #define PIECE_BYTES (256u << 10) /* stays in the second cache between the read and the sum */
@@ -55,12 +59,28 @@ static void take_part(int fd, struct work *work)
 			work->failed = true;
 }
 
-static bool sum_file(const char *path)
+static bool is_known(const char *stamp, char **known, int count)
 {
+	for (int i = 0; i < count; i++)
+		if (strcmp(stamp, known[2 * i + 1]) == 0)
+			return true;
+	return false;
+}
+
+/* `known`: option and value in turn. */
+static bool sum_file(const char *path, char **known, int known_count)
+{
+	char stamp[STAMP_BYTES];
 	struct stat about;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 || fstat(fd, &about) != 0 || !S_ISREG(about.st_mode))
 		return false;
+	stamp_write(stamp, &about);
+	if (is_known(stamp, known, known_count)) {
+		printf("known %lld %s %s\n", (long long)about.st_size, stamp, path);
+		close(fd);
+		return true;
+	}
 	size_t count = ((size_t)about.st_size + CHUNK_BYTES - 1) / CHUNK_BYTES;
 	size_t size = sizeof(struct work) + count * sizeof(uint64_t);
 	struct work *work = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -85,7 +105,7 @@ static bool sum_file(const char *path)
 	xxh64_begin(&whole);
 	xxh64_add(&whole, work->sums, count * sizeof(uint64_t));
 	if (summed)
-		printf("%016" PRIx64 " %lld %s\n", xxh64_end(&whole), (long long)about.st_size, path);
+		printf("%016" PRIx64 " %lld %s %s\n", xxh64_end(&whole), (long long)about.st_size, stamp, path);
 	munmap(work, size);
 	close(fd);
 	return summed;
@@ -93,15 +113,18 @@ static bool sum_file(const char *path)
 
 int digest_command(int argc, char **argv)
 {
-	if (argc < 2) {
-		fputs("usage: portlayer-init digest FILE...\n", stderr);
+	int at = 1, code = 0;
+	while (at + 1 < argc && strcmp(argv[at], "--known") == 0)
+		at += 2;
+	if (at >= argc) {
+		fputs("usage: portlayer-init digest [--known STAMP]... FILE...\n", stderr);
 		return EXIT_USAGE;
 	}
-	int code = 0;
-	for (int i = 1; i < argc; i++) {
-		if (sum_file(argv[i]))
+	int known = (at - 1) / 2;
+	for (; at < argc; at++) {
+		if (sum_file(argv[at], argv + 1, known))
 			continue;
-		fprintf(stderr, "portlayer-init digest: %s: %s\n", argv[i], strerror(errno));
+		fprintf(stderr, "portlayer-init digest: %s: %s\n", argv[at], strerror(errno));
 		code = 1;
 	}
 	return code;

@@ -4,7 +4,9 @@
  * image cannot be written, and here everything is read to its end whatever happens. The first byte says that every
  * process of the container is suspended; nothing is read until the service says so, and until then they stay it.
  *
- *   to the service: READY · FROZEN askers=P+P · FILE name sum bytes · FAILED errno=N text · DONE
+ *   from it:        IMAGE pid name, for each that is expected · ARM
+ *   to the service: READY, or HOLDS pid what (nothing was touched: DMTCP could not suspend that process) ·
+ *                   FROZEN askers=P+P · FILE name sum bytes stamp · FAILED errno=N text · DONE
  *   from it:        GO (read) · END (those that have not begun by now will not come) · its end: throw everything away
  */
 #include "drain.h"
@@ -16,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -26,18 +29,26 @@
 #define LINGER_MS 60000 /* a dump whose service died may be yet to come */
 #define ASKERS_BYTES 1024
 #define OWN_BYTES (32LL << 20)
+/*
+ * DMTCP writes some thousand small pieces. To be woken for each costs more than to take them: where little is there, a
+ * moment is waited for more. The pipe holds 1 MiB, so this bounds what flows at some GB/s.
+ */
+#define LITTLE_BYTES (256 << 10)
+#define MOMENT_NS 200000
+#define RENAME_MS 10000
+#define LOOK_NS 2000000
 
 static struct drain drain;
 static unsigned char piece[1 << 20];
 
 static const char usage[] =
-	"usage: portlayer-init drain --root DIR --room PATH --askers NAME --out DIR [--owner UID GID] -- NAME PID...\n";
+	"usage: portlayer-init drain --root DIR --room PATH --askers NAME --out DIR [--netns FILE] [--owner UID GID]\n";
 
 static bool parse(int argc, char **argv)
 {
 	int at = 1;
 	drain.uid = drain.gid = -1;
-	for (; at < argc && strcmp(argv[at], "--") != 0; at += 2) {
+	for (; at < argc; at += 2) {
 		const char *name = argv[at], *value = at + 1 < argc ? argv[at + 1] : NULL;
 		if (value == NULL)
 			return false;
@@ -49,18 +60,15 @@ static bool parse(int argc, char **argv)
 			drain.askers = value;
 		else if (strcmp(name, "--out") == 0)
 			drain.out_path = value;
+		else if (strcmp(name, "--netns") == 0)
+			drain.netns = value;
 		else if (strcmp(name, "--owner") == 0 && at + 2 < argc) {
 			drain.uid = atoll(value);
 			drain.gid = atoll(argv[at++ + 2]);
 		} else
 			return false;
 	}
-	for (at++; at + 1 < argc && drain.count < STREAMS_MAX; at += 2) {
-		if (strchr(argv[at], '/') != NULL || strlen(argv[at]) >= NAME_BYTES)
-			return false;
-		drain.streams[drain.count++] = (struct stream){.name = argv[at], .in = -1, .out = -1};
-	}
-	return at == argc && drain.root != NULL && drain.room_path != NULL && drain.askers != NULL && drain.out_path != NULL;
+	return drain.root != NULL && drain.room_path != NULL && drain.askers != NULL && drain.out_path != NULL;
 }
 
 static void say_frozen(void)
@@ -75,10 +83,22 @@ static void say_frozen(void)
 	drain_say("FROZEN askers=%s", text);
 }
 
-/* Reads what the service says; false when it has gone. */
+/* What is expected, by what the service says before all: `IMAGE pid name`. False where that cannot be. */
+static bool expect(char *line)
+{
+	char *end;
+	long pid = strtol(line, &end, 10);
+	char *name = *end == ' ' ? strdup(end + 1) : NULL;
+	if (pid <= 0 || name == NULL || strchr(name, '/') != NULL || strlen(name) >= NAME_BYTES || drain.count == STREAMS_MAX)
+		return false;
+	drain.streams[drain.count++] = (struct stream){.name = name, .pid = (pid_t)pid, .in = -1, .out = -1};
+	return true;
+}
+
+/* Reads a byte of what the service says; false when it has gone, or says what cannot be. */
 static bool hear(void)
 {
-	static char line[16];
+	static char line[NAME_BYTES + 32];
 	static size_t length;
 	char byte;
 	ssize_t got = read(STDIN_FILENO, &byte, 1);
@@ -95,6 +115,10 @@ static bool hear(void)
 		drain.going = true;
 	else if (strcmp(line, "END") == 0)
 		drain.going = drain.ending = true;
+	else if (strcmp(line, "ARM") == 0)
+		drain.told = true;
+	else if (!drain.told && strncmp(line, "IMAGE ", 6) == 0)
+		return expect(line + 6);
 	return true;
 }
 
@@ -102,6 +126,8 @@ static void read_stream(struct stream *stream)
 {
 	ssize_t got = read(stream->in, piece, sizeof piece);
 	if (got > 0) {
+		drain.taken += (size_t)got;
+		stream->flowed = true;
 		stream->state = STREAM_FLOWING;
 		drain_keep(&drain, stream->out, &stream->hash, piece, (size_t)got);
 	} else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
@@ -136,6 +162,7 @@ static void run(void)
 		}
 		if (poll(fds, drain.count + 1, alone ? 1000 : -1) < 0)
 			continue;
+		drain.taken = 0;
 		for (size_t i = 0; i < drain.count; i++) {
 			if (fds[i + 1].revents == 0)
 				continue;
@@ -146,6 +173,8 @@ static void run(void)
 				say_frozen();
 			}
 		}
+		if (drain.taken > 0 && drain.taken < LITTLE_BYTES)
+			nanosleep(&(struct timespec){.tv_nsec = MOMENT_NS}, NULL);
 		if (fds[0].revents != 0 && !hear()) {
 			alone = drain.discarding = true;
 			until = clock_ms() + LINGER_MS;
@@ -153,15 +182,23 @@ static void run(void)
 	}
 }
 
+/* By the word of the coordinator all are renamed; nobody hears that word any more where the service has gone. */
+static void wait_for_renames(void)
+{
+	int64_t until = clock_ms() + RENAME_MS;
+	while (drain_rename_pending(&drain) && clock_ms() < until)
+		nanosleep(&(struct timespec){.tv_nsec = LOOK_NS}, NULL);
+}
+
 /*
  * What an image may come to, so that a disk without room for it is found out before anything stops: what is resident of
  * the process (`statm`, in pages), and DMTCP's own.
  */
-static long long image_bytes(const char *pid)
+static long long image_bytes(pid_t pid)
 {
 	char path[64], text[128];
 	long long size, resident;
-	snprintf(path, sizeof path, "proc/%.16s/statm", pid);
+	snprintf(path, sizeof path, "proc/%d/statm", (int)pid);
 	int fd = peek_open(drain.root, path, O_RDONLY | O_CLOEXEC);
 	ssize_t got = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
 	if (fd >= 0)
@@ -183,9 +220,14 @@ int drain_command(int argc, char **argv)
 	for (int number = 1; number <= 64; number++)
 		if (number != SIGKILL && number != SIGSTOP && number != SIGCHLD)
 			signal(number, SIG_IGN);
+	while (!drain.told)
+		if (!hear())
+			return 1;
+	if (drain_holds(&drain))
+		return 1;
 	bool armed = drain_open_room(&drain);
 	for (size_t i = 0; i < drain.count && armed; i++)
-		armed = drain_arm(&drain, &drain.streams[i], image_bytes(argv[argc - 2 * (int)(drain.count - i) + 1]));
+		armed = drain_arm(&drain, &drain.streams[i], image_bytes(drain.streams[i].pid));
 	if (!armed) {
 		drain_say("FAILED errno=%d %s", errno, strerror(errno));
 		drain.discarding = true;
@@ -197,6 +239,7 @@ int drain_command(int argc, char **argv)
 	for (size_t i = 0; i < drain.count; i++)
 		if (drain.streams[i].state != STREAM_ENDED)
 			drain_end_stream(&drain, &drain.streams[i]);
+	wait_for_renames();
 	drain_take_strays(&drain);
 	drain_sweep(&drain);
 	if (drain.discarding)

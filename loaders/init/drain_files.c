@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "peek.h"
+#include "stamp.h"
 
 #define PIPE_BYTES (1 << 20)
 
@@ -106,8 +107,12 @@ static void say_file(struct drain *drain, const char *name, int out, struct chun
 	/* Gives back what was set aside and not needed. */
 	if (drain->discarding || ftruncate(out, (off_t)hash->bytes) != 0)
 		return;
+	struct stat about;
+	char stamp[STAMP_BYTES] = "-";
+	if (fstat(out, &about) == 0)
+		stamp_write(stamp, &about);
 	unsigned long long bytes = hash->bytes;
-	drain_say("FILE %s %016" PRIx64 " %llu", name, chunk_hash_end(hash), bytes);
+	drain_say("FILE %s %016" PRIx64 " %llu %s", name, chunk_hash_end(hash), bytes, stamp);
 }
 
 void drain_end_stream(struct drain *drain, struct stream *stream)
@@ -169,15 +174,28 @@ void drain_take_strays(struct drain *drain)
 	each_name(drain, take_if_image);
 }
 
-/* A pipe of a later dump, with a reader of its own, stays. */
-static bool another_drains(struct drain *drain, const char *name)
+bool drain_rename_pending(const struct drain *drain)
+{
+	for (size_t i = 0; i < drain->count; i++) {
+		const struct stream *stream = &drain->streams[i];
+		char pipe_name[NAME_BYTES + 8];
+		struct stat about;
+		snprintf(pipe_name, sizeof pipe_name, "%s.temp", stream->name);
+		if (stream->flowed && fstatat(drain->room, pipe_name, &about, AT_SYMLINK_NOFOLLOW) == 0 && about.st_ino == stream->inode)
+			return true;
+	}
+	return false;
+}
+
+/* A pipe of a later dump, with a reader of its own, stays; so does one of this dump that is yet to be renamed. */
+static bool is_needed(struct drain *drain, const char *name, bool pending)
 {
 	struct stat about;
 	if (fstatat(drain->room, name, &about, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISFIFO(about.st_mode))
 		return false;
 	for (size_t i = 0; i < drain->count; i++)
 		if (drain->streams[i].inode == about.st_ino)
-			return false;
+			return pending && drain->streams[i].flowed;
 	return true;
 }
 
@@ -186,7 +204,7 @@ static void sweep_one(struct drain *drain, const char *name)
 	size_t length = strlen(name);
 	bool pending = length > 5 && strcmp(name + length - 5, ".temp") == 0 && strncmp(name, "ckpt_", 5) == 0;
 	bool script = strncmp(name, "dmtcp_restart_script", 20) == 0;
-	if ((is_image(name) || pending || script) && !another_drains(drain, name))
+	if ((is_image(name) || pending || script) && !is_needed(drain, name, pending))
 		unlinkat(drain->room, name, 0);
 }
 

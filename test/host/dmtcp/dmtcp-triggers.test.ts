@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { type DmtcpWorld, openOrSkip } from './world.js';
 
@@ -58,6 +60,22 @@ describe("the task's own trigger under DMTCP", function () {
     });
     await dmtcp.world.said('shut', /^answer 1$/);
     expect((await dmtcp.world.output('shut')).join('\n')).to.include('TRIGGER_DENIED');
+  });
+
+  it('a dump that fails is -1 for who asked by signal and by socket, and both go on', async () => {
+    const { world } = dmtcp;
+    const staging = join(world.stateDirectory, 'staging');
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=20m', 'tmpfs', staging]);
+    try {
+      await dmtcp.run('signal', ['/programs/counter-dynamic']);
+      expect((await dmtcp.end('signal')).code, 'the program ends so where it hears -1').to.equal(8);
+      await dmtcp.run('socket', ['sh', '-c', 'checkpoint; echo "answer $?"; exec sleep 1000']);
+      await world.said('socket', /^answer 1$/);
+      expect((await world.output('socket')).join('\n')).to.include('STORE_FULL');
+      expect(await checkpoints()).to.deep.equal([]);
+    } finally {
+      execFileSync('umount', [staging]);
+    }
   });
 
   it('a task that is not root is kept as well, and asks by the tool', async () => {
