@@ -118,8 +118,8 @@ describe('programs under DMTCP', function () {
   it('the writable layer is of the moment of the image', async () => {
     const { world } = dmtcp;
     const script =
-      'i=0; exec 3>/state/log; while :; do i=$((i+1)); echo $i >&3; echo $i; [ $((i % 7)) = 0 ] && read -t 0.01 <> <(:); done';
-    await dmtcp.run('writer', ['bash', '-c', script]);
+      'import time\nlog = open("/state/log", "w")\ni = 0\nwhile True:\n i += 1; print(i, file=log, flush=True); print(i, flush=True)\n if i % 7 == 0: time.sleep(0.01)';
+    await dmtcp.run('writer', ['/usr/bin/python3', '-c', script]);
     await world.said('writer', /^50$/);
     const { crid } = await dmtcp.checkpoint('writer');
     await world.restore(crid, 'copy');
