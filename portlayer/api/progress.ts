@@ -46,7 +46,10 @@ async function* createCheckpoint(
     requestId(request.requestId),
     wanted,
     step => {
-      steps.push({ crid: step.crid, state: checkpointState(step.state), at: timestamp(step.atMs) });
+      // Who reads slowly is told how far it is now, not how far it was.
+      if (step.written && steps.at(-1)?.totalBytes) steps.pop();
+      const { crid, state, atMs, written = {} } = step;
+      steps.push({ crid, state: checkpointState(state), at: timestamp(atMs), ...written });
       wake();
     },
     signal,

@@ -11,6 +11,12 @@ const WIDTH = 30;
 /** Terminals are slow, and nobody reads faster. */
 const EVERY_MS = 100;
 
+/** Such a bar as text. */
+export function barOf(done: number, total: number): string {
+  const part = Math.min(done / total, 1);
+  return `[${'#'.repeat(Math.round(part * WIDTH)).padEnd(WIDTH, '.')}] ${Math.floor(part * 100)} %`;
+}
+
 /** A bar on standard error. */
 export function openBar(shell: Shell, what: string): ProgressBar {
   if (!shell.stderr.isTTY || shell.quiet || shell.json) return { at: () => {}, end: () => {} };
@@ -19,10 +25,7 @@ export function openBar(shell: Shell, what: string): ProgressBar {
     at(done, total) {
       if (Date.now() < shownAt + EVERY_MS && done < total) return;
       shownAt = Date.now();
-      const part = total > 0 ? Math.min(done / total, 1) : 0;
-      const bar = '#'.repeat(Math.round(part * WIDTH)).padEnd(WIDTH, '.');
-      const text = total > 0 ? `[${bar}] ${Math.floor(part * 100)} %` : String(done);
-      shell.stderr.write(`\r\x1b[K${what} ${text}`);
+      shell.stderr.write(`\r\x1b[K${what} ${total > 0 ? barOf(done, total) : done}`);
     },
     end: () => void (shownAt > 0 && shell.stderr.write('\r\x1b[K')),
   };

@@ -97,7 +97,9 @@ export function checkpointCalls(channel: Channel, api: ExecutionDefinition): Che
         if (checkpoint) yield { kind: 'checkpoint', checkpoint: checkpointOf(checkpoint) };
         else {
           const state = wordOf<CheckpointState>('CHECKPOINT_STATE_', progress?.state);
-          yield { kind: 'progress', crid: progress?.crid ?? '', state, at: dateOf(progress?.at) };
+          const { crid = '', at, doneBytes = 0, totalBytes = 0 } = progress ?? {};
+          const written = totalBytes > 0 ? { written: { doneBytes, totalBytes } } : {};
+          yield { kind: 'progress', crid, state, at: dateOf(at), ...written };
         }
       }
     },

@@ -107,7 +107,14 @@ export interface CheckpointOptions {
 
 /** A step of a checkpoint's life, or, as the last, the checkpoint. */
 export type CheckpointStep =
-  | { readonly kind: 'progress'; readonly crid: string; readonly state: CheckpointState; readonly at: Date }
+  | {
+      readonly kind: 'progress';
+      readonly crid: string;
+      readonly state: CheckpointState;
+      readonly at: Date;
+      /** How much of a large image is written back: in further steps of the state `committing`. */
+      readonly written?: { readonly doneBytes: number; readonly totalBytes: number };
+    }
   | { readonly kind: 'checkpoint'; readonly checkpoint: Checkpoint };
 
 /** Which checkpoints to list, one page of them, newest first. */

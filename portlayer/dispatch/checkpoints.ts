@@ -39,6 +39,7 @@ export function checkpointCalls(
     createCheckpoint: (requestId, request, progress, signal) =>
       calls.once(requestId, 'CreateCheckpoint', request, async () => {
         let crid: string | undefined;
+        let unwatchBytes = (): void => {};
         const unwatch = core.ledger.watch(event => {
           if (event.subject !== 'checkpoint' || event.id !== crid) return;
           const state = CHECKPOINT_STATES.find(s => s === event.type);
@@ -47,6 +48,14 @@ export function checkpointCalls(
         try {
           const begun = (id: string): void => {
             crid = id;
+            unwatchBytes = committer.watch(id, (doneBytes, totalBytes) =>
+              progress({
+                crid: id,
+                state: 'committing',
+                atMs: Date.now(),
+                written: { doneBytes, totalBytes },
+              }),
+            );
             progress({ crid: id, state: 'requested', atMs: Date.now() });
           };
           const captured = await createCheckpoint({ core, runs, committer }, request, begun, signal);
@@ -54,6 +63,7 @@ export function checkpointCalls(
           return asItIs ? captured : await committer.commit(captured.crid);
         } finally {
           unwatch();
+          unwatchBytes();
         }
       }),
 

@@ -2,6 +2,7 @@ import { PortLayerError } from '../errors/port-layer-error.js';
 import { checkpointTransitions } from '../lifecycle/checkpoint-states.js';
 import { advance } from '../lifecycle/lifecycle.js';
 import type { CheckpointRecord } from '../model/checkpoint-record.js';
+import { PAGE_BYTES } from '../store/format/page.js';
 import { isEphemeral } from './choose-mechanism.js';
 import { trimCopies } from './collect-garbage.js';
 import { type Core, executorOf } from './core.js';
@@ -14,6 +15,8 @@ export interface Committer {
   schedule(crid: string): void;
   /** Commits now. Idempotent. Throws STORE_FULL and the like; the checkpoint stays captured then. */
   commit(crid: string): Promise<CheckpointRecord>;
+  /** Tells how much of a checkpoint's image is written back, whoever asked for its commit. Returns how to stop. */
+  watch(crid: string, progress: (doneBytes: number, totalBytes: number) => void): () => void;
   /** Resolves when nothing of this container is being committed: at most one commit runs behind a loop. */
   idle(containerUid: string): Promise<void>;
   /** Resolves when nothing is being committed. */
@@ -21,12 +24,15 @@ export interface Committer {
 }
 
 const RETRY_MS = 5000;
+/** An image of no more is written in one slice: there is nothing to tell. */
+const FEW_PAGES = 1024;
 /** How often copies on disk are weighed, at most. */
 const TRIM_EVERY_MS = 10_000;
 
 /** A committer that serialises by checkpoint and remembers, for each container, what is under way. */
 export function createCommitter(core: Core): Committer {
   const underWay = new Map<string, Set<Promise<unknown>>>();
+  const watchers = new Map<string, (doneBytes: number, totalBytes: number) => void>();
   const retries = new Set<NodeJS.Timeout>();
   let trimmedAt = Date.now();
   core.closing.addEventListener('abort', () => retries.forEach(clearTimeout), { once: true });
@@ -40,6 +46,12 @@ export function createCommitter(core: Core): Committer {
     };
     work.then(forget, forget);
   }
+
+  const tell =
+    (crid: string) =>
+    (done: number, total: number): void => {
+      if (total > FEW_PAGES) watchers.get(crid)?.(done * PAGE_BYTES, total * PAGE_BYTES);
+    };
 
   function retryLater(crid: string): void {
     const timer = setTimeout(() => {
@@ -81,7 +93,11 @@ export function createCommitter(core: Core): Committer {
         work.then(done => (done ? keepHouse(done) : undefined)),
       );
     },
-    commit: crid => core.locks.run(crid, 'commit', () => commitNow(core, crid), Infinity),
+    commit: crid => core.locks.run(crid, 'commit', () => commitNow(core, crid, tell(crid)), Infinity),
+    watch(crid, progress) {
+      watchers.set(crid, progress);
+      return () => void watchers.delete(crid);
+    },
     async idle(containerUid) {
       await Promise.all(underWay.get(containerUid) ?? []);
     },
@@ -92,7 +108,11 @@ export function createCommitter(core: Core): Committer {
   return committer;
 }
 
-async function commitNow(core: Core, crid: string): Promise<CheckpointRecord> {
+async function commitNow(
+  core: Core,
+  crid: string,
+  progress: (donePages: number, totalPages: number) => void,
+): Promise<CheckpointRecord> {
   const before = core.catalog.checkpoint(crid);
   if (!before) throw new PortLayerError('NOT_FOUND', `There is no checkpoint ${crid}.`, { facts: { crid } });
   if (before.state === 'committed') return before;
@@ -113,6 +133,7 @@ async function commitNow(core: Core, crid: string): Promise<CheckpointRecord> {
       layers,
       ...(committing.parent === undefined ? {} : { parent: committing.parent }),
       signal: core.closing,
+      progress,
       record: ({ files, storedBytes, sources }) => ({
         ...withoutFailure(committing),
         ...(committing.image

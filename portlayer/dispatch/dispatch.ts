@@ -65,6 +65,8 @@ export interface ProgressStep {
   readonly crid: string;
   readonly state: CheckpointState;
   readonly atMs: number;
+  /** While it is `committing`: how much of it is written back. */
+  readonly written?: { readonly doneBytes: number; readonly totalBytes: number };
 }
 
 /** One checkpoint in a lineage. */

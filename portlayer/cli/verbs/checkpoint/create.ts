@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import type { Checkpoint, CheckpointNeed, CheckpointOptions, Preserved } from '../../../client/client.js';
 import { PortLayerError } from '../../../errors/port-layer-error.js';
 import { printPlan } from '../../plan-table.js';
+import { barOf } from '../../progress-bar.js';
 import type { Shell } from '../../shell.js';
 import { collectLabel, parseDuration } from '../../values.js';
 import { doing, newVerb, type VerbContext } from '../../verb.js';
@@ -87,9 +88,11 @@ async function create(shell: Shell, container: string, wanted: CheckpointOptions
       signal: cancelling.signal,
     })) {
       if (step.kind === 'checkpoint') return step.checkpoint;
-      entered.push(step.state);
+      const { state, written } = step;
+      if (!written) entered.push(state);
+      const bar = written ? ` ${barOf(written.doneBytes, written.totalBytes)}` : '';
       // Back to the line's start, and clear the line.
-      if (live) shell.stderr.write(`\r\x1b[K${entered.join(' → ')}`);
+      if (live) shell.stderr.write(`\r\x1b[K${entered.join(' → ')}${bar}`);
     }
   } finally {
     stopListening();

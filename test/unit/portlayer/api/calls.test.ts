@@ -172,9 +172,13 @@ describe('every call of the Execution API, from the client to the dispatch and b
       'requested',
       'dumping',
       'captured',
+      'committing',
       'committed',
       CRID,
     ]);
+    // Of two that wait to be told, the newer.
+    const written = steps.flatMap(step => (step.kind === 'progress' ? (step.written ?? []) : []));
+    expect(written).to.deep.equal([{ doneBytes: 200, totalBytes: 300 }]);
   });
 
   it('CreateCheckpoint asks for a committed one by default', async () => {

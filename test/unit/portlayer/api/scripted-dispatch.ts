@@ -196,9 +196,12 @@ function sampleAnswers(): Dispatch {
     bindContainer: container,
     updateContainer: container,
     async createCheckpoint(_id, _request, progress) {
-      for (const state of ['requested', 'dumping', 'captured', 'committed'] as const) {
-        progress({ crid: sampleCheckpoint().crid, state, atMs: NOW_MS });
-      }
+      const { crid } = sampleCheckpoint();
+      for (const state of ['requested', 'dumping', 'captured'] as const)
+        progress({ crid, state, atMs: NOW_MS });
+      for (const doneBytes of [100, 200])
+        progress({ crid, state: 'committing', atMs: NOW_MS, written: { doneBytes, totalBytes: 300 } });
+      progress({ crid, state: 'committed', atMs: NOW_MS });
       return sampleCheckpoint();
     },
     getCheckpoint: checkpoint,

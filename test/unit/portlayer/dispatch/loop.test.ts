@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import type { ProgressStep } from '../../../../portlayer/dispatch/dispatch.js';
 import type { CheckpointRecord } from '../../../../portlayer/model/checkpoint-record.js';
 import { counter, createRig, fakeSpec, type Rig } from './rig.js';
 
@@ -129,6 +130,26 @@ describe('the exit-code loop', () => {
     expect(record.labels).to.deep.equal({ why: 'asked' });
     expect(states[0]).to.equal('requested');
     expect(states).to.include.members(['dumping', 'captured', 'committed']);
+  });
+
+  it('tells how much of a large image is written back', async () => {
+    await rig.close();
+    rig = await createRig({}, true);
+    rig.task('service', async ({ files, signalled, request }) => {
+      if (request.env.PORTLAYER_RESTORED_FROM) return 0;
+      await signalled();
+      files.set('state', 'x'.repeat(9 * 2 ** 20));
+      return 85;
+    });
+    await run(rig, fakeSpec('job', 'service', { exitCode: {} }));
+    const steps: ProgressStep[] = [];
+    const request = { container: 'job', labels: {}, durability: 'committed', stopAfter: false } as const;
+    await rig.dispatch.createCheckpoint('', request, step => steps.push(step), never);
+    const written = steps.flatMap(step => step.written ?? []);
+    expect(written).to.have.length(3);
+    expect(written.at(-1)!.doneBytes).to.equal(written[0]!.totalBytes);
+    expect(written[0]!.doneBytes).to.equal(4 * 2 ** 20);
+    expect(written[0]!.totalBytes).to.be.within(9 * 2 ** 20, 10 * 2 ** 20);
   });
 
   it('fails a checkpoint that the task does not answer in time, and the task runs on', async () => {
