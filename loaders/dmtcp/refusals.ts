@@ -29,7 +29,7 @@ export function notSuspended(ms: number): PortLayerError {
     required: 'every thread reaches a safe point',
     found: 'at least one did not',
     remedy:
-      'A unix socket to something outside DMTCP, a pseudo terminal, or a blocked checkpoint signal keeps them; design/mechanisms/dmtcp.md names all. If the container does not run on, restore its newest checkpoint.',
+      'A process that is just being made, or a blocked checkpoint signal, keeps them; design/mechanisms/dmtcp.md names all. If the container does not run on, restore its newest checkpoint.',
   });
 }
 
