@@ -7,7 +7,7 @@ import { type Core, executorOf, recordOf } from './core.js';
 import type { Dispatch, Moved, MoveRequest } from './dispatch.js';
 import { EXIT_CODE } from './exit-code.js';
 import { findCheckpoint, findContainer } from './find.js';
-import { fitting } from './fitting.js';
+import { fitting, requireReachable } from './fitting.js';
 import { holdOn } from './image-travel.js';
 import { bringLayersBack } from './layer-cache.js';
 import type { Runs } from './runs.js';
@@ -43,6 +43,7 @@ async function move(
 ): Promise<Moved> {
   const record = requireMovable(core, request);
   const { name } = record.spec;
+  await requireReachable(core, request.environment);
   const plan = await steps.planCheckpoint(name, request.mechanism, {});
   const mechanism = plan.find(verdict => verdict.chosen)?.mechanism;
   const take = async (stopAfter: boolean): Promise<string> => {

@@ -67,6 +67,16 @@ export function environmentSuite(name: string, subject: () => Promise<Environmen
         assert.equal(stdout.length, 1024 * 1024);
       });
 
+      it('tells the end of a command whose reader went away', async () => {
+        const command = host().spawn(['sh', '-c', 'head -c 1000000 /dev/zero; echo done >&2']);
+        command.stdin.end();
+        command.stderr.resume();
+        await new Promise(resolve => command.stdout.once('data', resolve));
+        command.stdout.destroy();
+        const late = new Promise(resolve => setTimeout(resolve, 30_000, 'late').unref());
+        assert.notEqual(await Promise.race([command.exited, late]), 'late');
+      });
+
       it('writes atomically with the mode that was asked, and reads in pieces', async () => {
         const { files } = host();
         await files.writeAtomic(path('f'), 'hello', 0o640);

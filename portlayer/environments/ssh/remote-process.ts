@@ -153,9 +153,13 @@ function follow(
   streams.stdin.pipe(channel);
 }
 
-/** A reader need not read to the end for the end to be told: what is over is not waited for. */
+/** A reader need not read to the end for the end to be told: what nobody wants any more is read and dropped. */
 function flow(from: Readable, to: PassThrough): Promise<void> {
   from.pipe(to);
+  to.once('close', () => {
+    from.unpipe(to);
+    from.resume();
+  });
   return new Promise(resolve => {
     from.once('end', resolve);
     from.once('close', resolve);

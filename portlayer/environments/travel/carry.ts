@@ -1,4 +1,5 @@
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PortLayerError } from '../../errors/port-layer-error.js';
 import type { Host, Process } from '../../plugin/host.js';
 
@@ -31,11 +32,13 @@ export async function carryDirectory(
       const again =
         caught instanceof PortLayerError && ['INTERNAL', 'CHECKPOINT_CORRUPT'].includes(caught.code);
       if (!again || tries === TRIES || signal.aborted) throw caught;
+      await sleep(FIRST_PAUSE_MS * 2 ** (tries - 1), undefined, { signal });
     }
   }
 }
 
-const TRIES = 3;
+const TRIES = 5;
+const FIRST_PAUSE_MS = 100;
 
 async function carryOnce(from: Place, to: Place, signal: AbortSignal, carried: Carried): Promise<void> {
   const partial = `${to.path}.partial`;
