@@ -17,7 +17,14 @@ import { imagePaths } from './image-paths.js';
 import { importImage } from './import-image.js';
 import { encodeManifest, type ImageMap } from './manifest.js';
 import { readBackDump, withPackedLayer } from './read-back.js';
-import { bytesBelow, ensureDirectory, listRetired, removeImage, replaceFile } from './remove-image.js';
+import {
+  bytesBelow,
+  ensureDirectory,
+  imagesIn,
+  listRetired,
+  removeImage,
+  replaceFile,
+} from './remove-image.js';
 import { type Rewriting, rewriteImage } from './rewrite-image.js';
 import { readData, readManifest, type StoreParts, withData } from './store-parts.js';
 import { type VerifiedImage, type Verifying, verifyImage } from './verify-image.js';
@@ -186,7 +193,9 @@ export async function openImageStore(directory: string, options: StoreOptions = 
     },
     remove: (crid, isNeeded) => removeImage(parts, crid, isNeeded),
     async list() {
-      return (await readdir(paths.images)).filter(crid => isUlid(crid) && existsSync(paths.manifest(crid)));
+      const crids: string[] = [];
+      for await (const crid of imagesIn(paths)) if (existsSync(paths.manifest(crid))) crids.push(crid);
+      return crids;
     },
     read: async crid => (await readManifest(parts, crid)).checkpoint,
     async sweep(keep) {

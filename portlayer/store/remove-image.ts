@@ -1,10 +1,12 @@
 import { existsSync, renameSync } from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { PortLayerError } from '../errors/port-layer-error.js';
 import { isUlid } from '../model/ids.js';
 import { writeSynced } from './commit-image.js';
 import { syncDirectory, weighFiles } from './dump-files.js';
+import type { ImagePaths } from './image-paths.js';
 import { encodeRetired } from './manifest.js';
 import { dataKey, readManifest, type StoreParts } from './store-parts.js';
 
@@ -57,13 +59,25 @@ export async function dropData(parts: StoreParts, crid: string): Promise<boolean
   return true;
 }
 
+/** CRIDs looked at in one turn of the event loop: there may be 100,000, at some microseconds each. */
+const IN_ONE_TURN = 500;
+
+/** Every CRID that has a directory, with turns of the event loop between them. */
+export async function* imagesIn({ images }: ImagePaths): AsyncIterable<string> {
+  let looked = 0;
+  for (const name of await readdir(images)) {
+    if (++looked % IN_ONE_TURN === 0) await setImmediate();
+    if (isUlid(name)) yield name;
+  }
+}
+
 /** Data whose checkpoint was removed, with the bytes it takes. */
 export async function listRetired({
   paths,
 }: Pick<StoreParts, 'paths'>): Promise<readonly { readonly crid: string; readonly bytes: number }[]> {
   const retired: { crid: string; bytes: number }[] = [];
-  for (const crid of await readdir(paths.images)) {
-    if (!isUlid(crid) || existsSync(paths.manifest(crid)) || !existsSync(paths.retired(crid))) continue;
+  for await (const crid of imagesIn(paths)) {
+    if (existsSync(paths.manifest(crid)) || !existsSync(paths.retired(crid))) continue;
     retired.push({ crid, bytes: await bytesBelow(paths.image(crid)) });
   }
   return retired;
