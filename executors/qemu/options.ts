@@ -3,7 +3,7 @@ import { checkAgainst } from '../../portlayer/model/schema-check.js';
 
 /** `executorOptions` of a machine. */
 export interface MachineOptions {
-  /** QEMU's machine. `q35` boots reliably under TCG; `microvm` has fewer devices. */
+  /** QEMU's machine. `microvm` has fewer devices, and no clock but its CPU's. */
   readonly machine: 'q35' | 'microvm';
   /** QEMU's name of a CPU model, without features. */
   readonly cpu: string;

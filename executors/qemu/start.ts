@@ -11,10 +11,11 @@ import type { Containers } from './containers.js';
 import { prepareDisk } from './disk/machine-disk.js';
 import { killContainer, killLeftovers } from './ending.js';
 import { beginUnlimited, limitAsAsked } from './first-limit.js';
+import { clockArgument } from './guest/clock-argument.js';
 import { initArguments } from './guest/init-arguments.js';
 import { GATEWAY, identityOf } from './identity.js';
 import { type MachinePlan, machinePlanOf } from './machine-plan.js';
-import { memoryMiB } from './options.js';
+import { memoryMiB, optionsOf } from './options.js';
 import type { Place } from './place.js';
 
 /** `sun_path` holds so many bytes before its end. Source: unix(7). */
@@ -43,7 +44,11 @@ export async function startMachine(
   ]);
   const identity = identityOf(uid, spec);
   await writeGuestInitramfs(host, base, initArguments(request, identity, GATEWAY), paths.initramfs);
-  const begin = { kind: 'boot', kernel: await kernelFile(place, kernel), append: plan.append } as const;
+  const [file, clock] = await Promise.all([
+    kernelFile(place, kernel),
+    clockArgument(place, optionsOf(spec).machine, accelerator.name),
+  ]);
+  const begin = { kind: 'boot', kernel: file, append: `${plan.append}${clock}` } as const;
   for (let tries = place.config.bootTries; ; tries--) {
     await launch(
       place,

@@ -11,6 +11,7 @@ int stage_command(int argc, char **argv);
 int netns_command(int argc, char **argv);
 int machine_command(int argc, char **argv);
 int machine_init_command(int argc, char **argv);
+int machine_clock_command(int argc, char **argv);
 int split_command(int argc, char **argv);
 int enter_command(int argc, char **argv);
 int drain_command(int argc, char **argv);

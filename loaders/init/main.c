@@ -20,6 +20,7 @@ static const struct {
 	{"netns", netns_command},
 	{"machine", machine_command},
 	{"machine-init", machine_init_command},
+	{"machine-clock", machine_clock_command},
 	{"split", split_command},
 	{"enter", enter_command},
 	{"drain", drain_command},

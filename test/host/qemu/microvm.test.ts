@@ -13,7 +13,7 @@ describe('machines of the kind microvm', function () {
       console.log(`      skipped: ${reason}`);
       return this.skip();
     }
-    // Under TCG a boot of a microvm hangs now and then: it is not waited for long, and tried again.
+    // Without a second clock a boot may hang on a busy host: it is not waited for long, and tried again.
     world = await openWorld({ bootMs: 30_000, bootTries: 6 });
   });
   after(async () => world?.close());
