@@ -237,7 +237,6 @@ bool drain_holds(struct drain *drain)
 {
 	struct finding finding;
 	bool found = false;
-	int fd = -1;
 	for (int look = 0; look < LOOKS && (found || look == 0); look++) {
 		if (found)
 			nanosleep(&(struct timespec){.tv_nsec = BETWEEN_NS}, NULL);
@@ -251,12 +250,12 @@ bool drain_holds(struct drain *drain)
 		if (found)
 			look_at_others(drain);
 		qsort(held, held_count, sizeof *held, by_inode);
-		if (look == 0)
-			fd = ask_there(drain->netns);
+		/* Anew each time: of an answer that was not read to its end the rest would come. */
+		int fd = ask_there(drain->netns);
 		found = fd >= 0 && any_leads_out(fd, &finding);
+		if (fd >= 0)
+			close(fd);
 	}
-	if (fd >= 0)
-		close(fd);
 	if (found)
 		drain_say("HOLDS %d a unix socket (inode %u) whose other end is not under DMTCP", (int)finding.pid, finding.inode);
 	return found;
