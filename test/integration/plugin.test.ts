@@ -85,7 +85,7 @@ describe('a plugin of somebody else’s', function () {
     for (const [text, found] of [
       ['{"process": ', 'cannot be used'],
       ['[]', 'no object'],
-      ['{"nope": {}}', 'names a plugin that there is not'],
+      ['{"nope": {}}', 'there is no plugin nope'],
       ['{"process": {"disk": "tape"}}', 'disk must be one of'],
     ] as const) {
       const { status, stderr } = doctor(text);

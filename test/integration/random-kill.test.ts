@@ -16,7 +16,7 @@ const ON_SIGNAL =
   'n=$(cat n 2>/dev/null || echo 0); trap "echo $((n + 1)) > n.new && mv n.new n; exit 85" USR2; while :; do sleep 0.02; done';
 
 describe('a service that is killed at random moments', function () {
-  this.timeout(600_000);
+  this.timeout(1_500_000);
   let service: ServiceUnderTest;
 
   before(async () => {

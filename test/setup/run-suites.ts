@@ -19,7 +19,7 @@ const SUITES = [
   { name: 'unit', files: 'test/unit/**/*.test.ts', minutes: 8 },
   { name: 'host', files: 'test/host/{process,container,vsphere,dmtcp}/**/*.test.ts', minutes: 20 },
   { name: 'ssh', files: 'test/host/ssh/*.test.ts', minutes: 10 },
-  { name: 'integration', files: 'test/integration/**/*.test.ts', minutes: 20 },
+  { name: 'integration', files: 'test/integration/**/*.test.ts', minutes: 40 },
   { name: 'machine', files: 'test/host/qemu/*.test.ts', minutes: 20 },
   // A boot for nearly each of its tests, mostly under emulation: by name only.
   { name: 'machine-conformance', files: 'test/host/qemu/long/*.test.ts', minutes: 30, byName: true },
