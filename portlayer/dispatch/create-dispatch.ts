@@ -64,7 +64,12 @@ export async function createDispatch(parts: DispatchParts): Promise<RunningDispa
   const runs: Runs = createRuns(core, committer, (uid, message, session) =>
     hearGuest(core, runs, committer, uid, message, session),
   );
-  const recovered = await recover(core, runs, committer);
+  const recovered = await recover(core, runs, committer).catch(async (caught: unknown) => {
+    // What was taken up already must not look at a catalog that its owner closes now.
+    closing.abort();
+    await committer.drain();
+    throw caught;
+  });
   sampleImages(core);
   const calls = createCalls(core);
   const checkpoints = checkpointCalls(core, calls, runs, committer);
