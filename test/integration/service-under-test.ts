@@ -69,7 +69,8 @@ export function serviceUnderTest(
     kill: () => end('SIGKILL'),
     log: () => (existsSync(logPath) ? readFileSync(logPath, 'utf8') : ''),
     async close() {
-      if (!child) await service.start();
+      // Where it died by itself, another one takes up what is there.
+      if (!child || child.exitCode !== null || child.signalCode !== null) await service.start();
       for (const { spec } of (await service.client.listContainers({ pageSize: 1000 })).items) {
         await service.client.removeContainer(spec.name, { force: true });
       }
