@@ -3,6 +3,7 @@ import { createLayerDisk } from '../../portlayer/environments/layers/layer-disk.
 import { readExitFile } from '../../portlayer/environments/monitor/exit-result.js';
 import { findMonitor } from '../../portlayer/environments/monitor/monitor-process.js';
 import { readLog } from '../../portlayer/environments/monitor/read-log.js';
+import { abortable } from '../../portlayer/environments/process/abortable.js';
 import { taskHandles } from '../../portlayer/environments/process/caught-signals.js';
 import { isErrno } from '../../portlayer/errors/port-layer-error.js';
 import type { Executor } from '../../portlayer/plugin/executor.js';
@@ -86,21 +87,6 @@ export function createProcessExecutor(place: Place): Executor {
       containers.close();
     },
   };
-}
-
-/** What `promise` resolves to; rejects with the signal's reason if that aborts first. */
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  let abort: () => void = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }
 
 /** A run that was lost leaves no exit. */

@@ -2,6 +2,7 @@ import { repeatFingerprint } from '../../portlayer/environments/fingerprint/repe
 import { readExitFile } from '../../portlayer/environments/monitor/exit-result.js';
 import { findMonitor } from '../../portlayer/environments/monitor/monitor-process.js';
 import { readLog } from '../../portlayer/environments/monitor/read-log.js';
+import { abortable } from '../../portlayer/environments/process/abortable.js';
 import type { Executor } from '../../portlayer/plugin/executor.js';
 import { createBind } from './bind.js';
 import { checkSpec } from './check-spec.js';
@@ -94,19 +95,4 @@ export function createQemuExecutor(place: Place, log: (message: string) => void)
       containers.close();
     },
   };
-}
-
-/** What `promise` resolves to; rejects with the signal's reason if that aborts first. */
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  let abort: () => void = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }

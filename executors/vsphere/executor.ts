@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { repeatFingerprint } from '../../portlayer/environments/fingerprint/repeat-fingerprint.js';
+import { abortable } from '../../portlayer/environments/process/abortable.js';
 import type { Executor } from '../../portlayer/plugin/executor.js';
 import { createBind } from './bind.js';
 import { checkSpec } from './check-spec.js';
@@ -133,19 +134,4 @@ export function createVsphereExecutor(
       containers.close();
     },
   };
-}
-
-/** What `promise` resolves to; rejects with the signal's reason if that aborts first. */
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  let abort: () => void = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }
